@@ -1,0 +1,43 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let package = Package(
+  name: "Hopyard",
+  products: [
+    .library(name: "Hopyard", targets: ["Hopyard"]),
+    .executable(name: "hopyard", targets: ["HopyardCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CPcap", pkgConfig: "libpcap",
+      providers: [.apt(["libpcap-dev"]), .brew(["libpcap"])]),
+    .target(name: "HopyardWire", swiftSettings: settings),
+    .target(name: "HopyardSimulator", dependencies: ["HopyardWire"], swiftSettings: settings),
+    .target(
+      name: "HopyardCapture", dependencies: ["CPcap", "HopyardWire", "HopyardSimulator"],
+      swiftSettings: settings),
+    .target(
+      name: "HopyardUserland", dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture"],
+      swiftSettings: settings),
+    .target(
+      name: "Hopyard",
+      dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture", "HopyardUserland"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "HopyardCLI",
+      dependencies: [
+        "Hopyard", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+  ]
+)
