@@ -1,0 +1,51 @@
+/// A first-in first-out queue of packets, linked through the packets themselves.
+struct PacketQueue: ~Copyable {
+  private var first: UnsafeMutablePointer<PacketSlot>?
+  private var last: UnsafeMutablePointer<PacketSlot>?
+
+  /// How many packets wait.
+  private(set) var count = 0
+
+  init() {}
+
+  deinit {
+    var slot = first
+    while let current = slot {
+      slot = current.pointee.next
+      current.pointee.next = nil
+      _ = Packet(slot: current)
+    }
+  }
+
+  @inline(__always)
+  var isEmpty: Bool { first == nil }
+
+  /// The metadata of the packet that is next.
+  var nextMetadata: PacketMetadata? {
+    @inline(__always) get { first?.pointee.metadata }
+  }
+
+  /// When the packet that is next is due.
+  var nextDue: Int64? {
+    @inline(__always) get { first?.pointee.metadata.due }
+  }
+
+  @inline(__always)
+  mutating func append(_ packet: consuming Packet) {
+    let slot = packet.intoSlot()
+    slot.pointee.next = nil
+    if let last { last.pointee.next = slot } else { first = slot }
+    last = slot
+    count &+= 1
+  }
+
+  @inline(__always)
+  mutating func popFirst() -> Packet? {
+    guard let slot = first else { return nil }
+    first = slot.pointee.next
+    if first == nil { last = nil }
+    slot.pointee.next = nil
+    count &-= 1
+    return Packet(slot: slot)
+  }
+}
