@@ -39,5 +39,8 @@ let package = Package(
         "Hopyard", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: settings),
+    .testTarget(
+      name: "HopyardSimulatorTests", dependencies: ["HopyardSimulator", "HopyardWire"],
+      swiftSettings: settings),
   ]
 )

@@ -50,6 +50,8 @@ public final class Simulation {
   private(set) var executor: ProgramExecutor
   /// Interfaces that captures know, by number; kept so that a tap set later learns them all.
   var capturePoints: [CapturePoint] = []
+  private var interfaceNames: [String] = []
+  private var interfaceNameIDs: [String: UInt32] = [:]
   private var lastCaptureTime: Int64 = -1
   @exclusivity(unchecked) private var lastJourney: UInt64 = 0
 
@@ -108,14 +110,18 @@ public final class Simulation {
     var left = eventBudget ?? .max
     while true {
       if stopRequested { return .stopped }
-      if let problem = executor.foreignUse { return .foreignThread(problem) }
       if left == 0 { return .eventBudget }
       guard let (time, event) = wheel.pop(until: end) else { break }
+      // The lock behind it is too dear for each event.
+      if eventCount & 1023 == 0, let problem = executor.foreignUse {
+        return .foreignThread(problem)
+      }
       left &-= 1
       eventCount &+= 1
       now.nanoseconds = time
       handlers[Int(event.handler)].handle(event.tag)
     }
+    if let problem = executor.foreignUse { return .foreignThread(problem) }
     if wheel.count == 0 && limit == nil { return .idle }
     if let limit, now < limit { now = limit }
     return wheel.count == 0 ? .idle : .timeLimit
@@ -126,6 +132,21 @@ public final class Simulation {
   func nextJourney() -> UInt64 {
     lastJourney &+= 1
     return lastJourney
+  }
+
+  /// The number that stands for an interface's name in rules and references; equal names, equal
+  /// numbers.
+  public func interfaceNameID(_ name: String) -> UInt32 {
+    if let known = interfaceNameIDs[name] { return known }
+    interfaceNames.append(name)
+    let id = UInt32(interfaceNames.count)
+    interfaceNameIDs[name] = id
+    return id
+  }
+
+  /// The interface name with a number, or an empty text for 0.
+  public func interfaceName(_ id: UInt32) -> String {
+    id > 0 && Int(id) <= interfaceNames.count ? interfaceNames[Int(id) - 1] : ""
   }
 
   // MARK: Captures

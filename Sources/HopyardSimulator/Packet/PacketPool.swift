@@ -65,7 +65,7 @@ public final class PacketPool {
       let slot = (chunk + index * stride).bindMemory(to: PacketSlot.self, capacity: 1)
       slot.initialize(
         to: PacketSlot(
-          pool: Unmanaged.passUnretained(self), capacity: Int32(capacity),
+          pool: self, capacity: Int32(capacity),
           next: large ? freeLarge : freeSmall))
       if large { freeLarge = slot } else { freeSmall = slot }
     }
@@ -74,14 +74,14 @@ public final class PacketPool {
 
 /// The head of a packet's memory; the bytes follow it.
 struct PacketSlot {
-  let pool: Unmanaged<PacketPool>
+  unowned(unsafe) let pool: PacketPool
   let capacity: Int32
   var head: Int32 = 0
   var count: Int32 = 0
   var next: UnsafeMutablePointer<PacketSlot>?
   var metadata = PacketMetadata()
 
-  init(pool: Unmanaged<PacketPool>, capacity: Int32, next: UnsafeMutablePointer<PacketSlot>?) {
+  init(pool: PacketPool, capacity: Int32, next: UnsafeMutablePointer<PacketSlot>?) {
     self.pool = pool
     self.capacity = capacity
     self.next = next

@@ -8,6 +8,8 @@ struct PacketQueue: ~Copyable {
 
   init() {}
 
+  fileprivate var firstSlot: UnsafeMutablePointer<PacketSlot>? { first }
+
   deinit {
     var slot = first
     while let current = slot {
@@ -47,5 +49,16 @@ struct PacketQueue: ~Copyable {
     slot.pointee.next = nil
     count &-= 1
     return Packet(slot: slot)
+  }
+}
+
+extension PacketQueue {
+  /// Looks at the packet that is next without taking it.
+  func peek<R>(_ body: (borrowing Packet) -> R) -> R? {
+    guard let slot = firstSlot else { return nil }
+    let packet = Packet(slot: slot)
+    let result = body(packet)
+    _ = packet.intoSlot()
+    return result
   }
 }
