@@ -58,8 +58,11 @@ public struct ARPMessage: WireHeader {
   /// Makes a message.
   @inlinable
   public init(
-    operation: Operation, senderHardware: MACAddress, sender: IPv4Address,
-    targetHardware: MACAddress, target: IPv4Address
+    operation: Operation,
+    senderHardware: MACAddress,
+    sender: IPv4Address,
+    targetHardware: MACAddress,
+    target: IPv4Address
   ) {
     self.operation = operation
     self.senderHardware = senderHardware

@@ -68,9 +68,15 @@ public struct IPv4Header: WireHeader {
   ///
   /// The payload's length is cut to what fits into 65,535 bytes, the options to 40 bytes.
   public init(
-    typeOfService: UInt8 = 0, payloadLength: Int, identification: UInt16 = 0,
-    fragment: UInt16 = 0, ttl: UInt8 = 64, protocol: IPProtocol, source: IPv4Address,
-    destination: IPv4Address, options: [UInt8] = []
+    typeOfService: UInt8 = 0,
+    payloadLength: Int,
+    identification: UInt16 = 0,
+    fragment: UInt16 = 0,
+    ttl: UInt8 = 64,
+    protocol: IPProtocol,
+    source: IPv4Address,
+    destination: IPv4Address,
+    options: [UInt8] = []
   ) {
     self.typeOfService = typeOfService
     self.identification = identification

@@ -99,8 +99,11 @@ public enum IPv4Option: Hashable, Sendable {
     case Kind.timestamp:
       guard data.count >= 2, data.count % 4 == 2 else { return nil }
       self = .timestamp(
-        pointer: data[0], overflow: data[1] >> 4, form: data[1] & 0xf,
-        Self.words(data, from: 2))
+        pointer: data[0],
+        overflow: data[1] >> 4,
+        form: data[1] & 0xf,
+        Self.words(data, from: 2)
+      )
     case Kind.routerAlert:
       guard data.count == 2 else { return nil }
       self = .routerAlert(UInt16(data[0]) << 8 | UInt16(data[1]))

@@ -52,9 +52,16 @@ public struct TCPHeader: WireHeader {
 
   /// Makes a header; options are cut to 40 bytes when written.
   public init(
-    sourcePort: UInt16, destinationPort: UInt16, sequence: UInt32, acknowledgment: UInt32 = 0,
-    flags: TCPFlags, window: UInt16, reserved: UInt8 = 0, checksum: UInt16 = 0,
-    urgentPointer: UInt16 = 0, options: [UInt8] = []
+    sourcePort: UInt16,
+    destinationPort: UInt16,
+    sequence: UInt32,
+    acknowledgment: UInt32 = 0,
+    flags: TCPFlags,
+    window: UInt16,
+    reserved: UInt8 = 0,
+    checksum: UInt16 = 0,
+    urgentPointer: UInt16 = 0,
+    options: [UInt8] = []
   ) {
     self.sourcePort = sourcePort
     self.destinationPort = destinationPort
@@ -133,11 +140,17 @@ extension TCPHeader {
   /// Computes and stores the checksum of a whole segment over IPv4.
   @inlinable
   public static func setChecksum(
-    in segment: UnsafeMutableRawBufferPointer, source: IPv4Address, destination: IPv4Address
+    in segment: UnsafeMutableRawBufferPointer,
+    source: IPv4Address,
+    destination: IPv4Address
   ) {
     guard segment.count >= minimumLength else { return }
     let initial = InternetChecksum.pseudoHeader(
-      source: source, destination: destination, protocol: .tcp, length: segment.count)
+      source: source,
+      destination: destination,
+      protocol: .tcp,
+      length: segment.count
+    )
     segment.storeBigEndian(0 as UInt16, at: Offset.checksum)
     let checksum = InternetChecksum.checksum(of: UnsafeRawBufferPointer(segment), initial: initial)
     segment.storeBigEndian(checksum, at: Offset.checksum)
@@ -146,11 +159,17 @@ extension TCPHeader {
   /// Whether a whole segment over IPv4 has the right checksum.
   @inlinable
   public static func hasValidChecksum(
-    _ segment: UnsafeRawBufferPointer, source: IPv4Address, destination: IPv4Address
+    _ segment: UnsafeRawBufferPointer,
+    source: IPv4Address,
+    destination: IPv4Address
   ) -> Bool {
     guard segment.count >= minimumLength else { return false }
     let initial = InternetChecksum.pseudoHeader(
-      source: source, destination: destination, protocol: .tcp, length: segment.count)
+      source: source,
+      destination: destination,
+      protocol: .tcp,
+      length: segment.count
+    )
     return InternetChecksum.isValid(segment, initial: initial)
   }
 }

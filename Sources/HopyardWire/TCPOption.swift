@@ -64,7 +64,8 @@ public enum TCPOption: Hashable, Sendable {
     case (4, 0): self = .sackPermitted
     case (5, let count) where count > 0 && count % 8 == 0:
       self = .sack(
-        stride(from: 0, to: count, by: 8).map { Block(first: word($0), end: word($0 + 4)) })
+        stride(from: 0, to: count, by: 8).map { Block(first: word($0), end: word($0 + 4)) }
+      )
     case (8, 8): self = .timestamps(value: word(0), echo: word(4))
     default: self = .other(kind: kind, data)
     }

@@ -28,7 +28,10 @@ public struct UDPHeader: WireHeader {
   /// Makes a header for a payload; its length is cut to what fits into 65,535 bytes.
   @inlinable
   public init(
-    sourcePort: UInt16, destinationPort: UInt16, payloadLength: Int, checksum: UInt16 = 0
+    sourcePort: UInt16,
+    destinationPort: UInt16,
+    payloadLength: Int,
+    checksum: UInt16 = 0
   ) {
     self.sourcePort = sourcePort
     self.destinationPort = destinationPort
@@ -73,11 +76,17 @@ extension UDPHeader {
   /// Computes and stores the checksum of a whole datagram over IPv4; never zero.
   @inlinable
   public static func setChecksum(
-    in datagram: UnsafeMutableRawBufferPointer, source: IPv4Address, destination: IPv4Address
+    in datagram: UnsafeMutableRawBufferPointer,
+    source: IPv4Address,
+    destination: IPv4Address
   ) {
     guard datagram.count >= length else { return }
     let initial = InternetChecksum.pseudoHeader(
-      source: source, destination: destination, protocol: .udp, length: datagram.count)
+      source: source,
+      destination: destination,
+      protocol: .udp,
+      length: datagram.count
+    )
     datagram.storeBigEndian(0 as UInt16, at: Offset.checksum)
     let checksum = InternetChecksum.checksum(of: UnsafeRawBufferPointer(datagram), initial: initial)
     datagram.storeBigEndian(InternetChecksum.udp(checksum), at: Offset.checksum)
@@ -86,12 +95,18 @@ extension UDPHeader {
   /// Whether a whole datagram over IPv4 has the right checksum, or none.
   @inlinable
   public static func hasValidChecksum(
-    _ datagram: UnsafeRawBufferPointer, source: IPv4Address, destination: IPv4Address
+    _ datagram: UnsafeRawBufferPointer,
+    source: IPv4Address,
+    destination: IPv4Address
   ) -> Bool {
     guard datagram.count >= length else { return false }
     if datagram.bigEndianUInt16(at: Offset.checksum) == 0 { return true }
     let initial = InternetChecksum.pseudoHeader(
-      source: source, destination: destination, protocol: .udp, length: datagram.count)
+      source: source,
+      destination: destination,
+      protocol: .udp,
+      length: datagram.count
+    )
     return InternetChecksum.isValid(datagram, initial: initial)
   }
 }

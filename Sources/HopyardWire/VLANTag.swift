@@ -27,7 +27,10 @@ public struct VLANTag: WireHeader {
   /// Makes a tag; of the numbers only the bits that have room are kept.
   @inlinable
   public init(
-    vlan: UInt16, priority: UInt8 = 0, dropEligible: Bool = false, etherType: EtherType
+    vlan: UInt16,
+    priority: UInt8 = 0,
+    dropEligible: Bool = false,
+    etherType: EtherType
   ) {
     control = UInt16(priority & 7) &<< 13 | (dropEligible ? 0x1000 : 0) | vlan & 0xfff
     self.etherType = etherType
