@@ -8,6 +8,8 @@ public enum WireError: Error, Hashable, Sendable {
   case headerLength(Int)
   /// The length field, in bytes, is less than the header itself.
   case length(Int)
+  /// The type field holds a number that is not known.
+  case type(UInt8)
   /// The message is for another kind of hardware or protocol address.
   case addressFormat
   /// An option is malformed; the offset of the fault counts from the start of the options.
@@ -22,6 +24,7 @@ extension WireError: CustomStringConvertible {
     case .version(let version): "bad version \(version)"
     case .headerLength(let length): "bad header length \(length)"
     case .length(let length): "bad length \(length)"
+    case .type(let type): "unknown type \(type)"
     case .addressFormat: "unknown address format"
     case .option(let offset): "bad option at offset \(offset)"
     }
