@@ -1,0 +1,23 @@
+import Hopyard
+
+/// The workloads, by name.
+enum Workload {
+  struct Parameters {
+    var packets: Int
+    var hosts: Int
+    var pending: Int
+    var captureDirectory: String?
+  }
+
+  private static let all: [(name: String, body: @Sendable (Parameters) throws -> Measurement)] = [
+    ("event-queue", MicroWorkloads.eventQueue),
+    ("program-step", MicroWorkloads.programStep),
+  ]
+
+  static var names: [String] { all.map(\.name) }
+
+  /// Runs a workload; nil if there is none of that name.
+  static func run(_ name: String, _ parameters: Parameters) throws -> Measurement? {
+    try all.first { $0.name == name }?.body(parameters)
+  }
+}
