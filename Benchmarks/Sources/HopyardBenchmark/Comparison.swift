@@ -130,9 +130,9 @@ struct Comparison {
     for pending in [16, 1000, 100_000] {
       list.append(
         Comparison(
-          name: "event-queue-\(pending)",
+          name: "closure-event-\(pending)",
           metric: .nanosecondsPerOperation,
-          arguments: ["event-queue", "--pending", "\(pending)", "--packets", count(2_000_000)],
+          arguments: ["closure-event", "--pending", "\(pending)", "--packets", count(2_000_000)],
           figure: "ns_per_operation",
           peer: .floor(figure: "event-queue-pop+push-pending:\(pending)")
         )

@@ -2,20 +2,19 @@ import Hopyard
 
 /// What single parts of the engine cost.
 enum MicroWorkloads {
-  /// One event that schedules its successor, with `pending` others of its kind in the queue.
-  static func eventQueue(_ parameters: Workload.Parameters) -> Measurement {
+  /// A closure that schedules its successor, with `pending` others of its kind in the queue.
+  static func closureEvent(_ parameters: Workload.Parameters) -> Measurement {
     let simulation = Simulation()
     let chains = max(1, parameters.pending)
     var left = parameters.packets
-    for index in 0..<chains {
-      var random = RandomSource(seed: UInt64(index))
-      func next() {
-        left -= 1
-        if left <= 0 { return simulation.stop() }
-        simulation.schedule(after: Int64(random.below(1_000_000)), next)
-      }
+    var random = RandomSource(seed: 1)
+    var next: () -> Void = {}
+    next = { [unowned simulation] in
+      left -= 1
+      if left <= 0 { return simulation.stop() }
       simulation.schedule(after: Int64(random.below(1_000_000)), next)
     }
+    for _ in 0..<chains { simulation.schedule(after: Int64(random.below(1_000_000)), next) }
     let start = Usage.now()
     simulation.run()
     return perOperation(start, parameters.packets)

@@ -10,7 +10,7 @@ enum Workload {
   }
 
   private static let all: [(name: String, body: @Sendable (Parameters) throws -> Measurement)] = [
-    ("event-queue", MicroWorkloads.eventQueue),
+    ("closure-event", MicroWorkloads.closureEvent),
     ("program-step", MicroWorkloads.programStep),
   ]
 
