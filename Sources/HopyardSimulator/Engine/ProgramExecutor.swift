@@ -18,8 +18,8 @@ final class ProgramExecutor: TaskExecutor, EventHandler, @unchecked Sendable {
 
   private unowned var simulation: Simulation!
   private var handler: UInt32 = 0
-  private var jobs: [UnownedJob] = []
-  private var firstJob = 0
+  @exclusivity(unchecked) private var jobs: [UnownedJob] = []
+  @exclusivity(unchecked) private var firstJob = 0
   private var thread = pthread_self()
   private var lock = pthread_mutex_t()
   private var foreign: String?

@@ -122,6 +122,7 @@ public final class Simulation {
       handlers[Int(event.handler)].handle(event.tag)
     }
     if let problem = executor.foreignUse { return .foreignThread(problem) }
+    if let problem = executor.foreignUse { return .foreignThread(problem) }
     if wheel.count == 0 && limit == nil { return .idle }
     if let limit, now < limit { now = limit }
     return wheel.count == 0 ? .idle : .timeLimit
@@ -194,10 +195,10 @@ final class TimerTable: EventHandler {
     var generation: UInt32
   }
 
-  var wheel: TimingWheel?
-  var handler: UInt32 = 0
-  private var slots: [Slot] = []
-  private var free: [UInt32] = []
+  @exclusivity(unchecked) var wheel: TimingWheel?
+  @exclusivity(unchecked) var handler: UInt32 = 0
+  @exclusivity(unchecked) private var slots: [Slot] = []
+  @exclusivity(unchecked) private var free: [UInt32] = []
 
   func add(at time: Int64, _ body: @escaping () -> Void) -> TimerToken {
     let index: UInt32
