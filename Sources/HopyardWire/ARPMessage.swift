@@ -13,9 +13,9 @@ public struct ARPMessage: WireHeader {
       self.rawValue = rawValue
     }
 
-    /// Who has this address? (1)
+    /// Asks who has an address, 1.
     @inlinable public static var request: Operation { Operation(rawValue: 1) }
-    /// It is at this address. (2)
+    /// Tells where an address is, 2.
     @inlinable public static var reply: Operation { Operation(rawValue: 2) }
   }
 

@@ -181,7 +181,7 @@ public enum IGMPMessage: WireHeader {
   /// The message as tcpdump prints it.
   public var description: String {
     func list(_ sources: [IPv4Address]) -> String {
-      "{ \(sources.map(\.description).joined(separator: " ")) }"
+      "{ \(sources.map { "\($0) " }.joined())}"
     }
     switch self {
     case .query(let response, let group):
