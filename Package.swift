@@ -42,5 +42,7 @@ let package = Package(
     .testTarget(
       name: "HopyardSimulatorTests", dependencies: ["HopyardSimulator", "HopyardWire"],
       swiftSettings: settings),
+    .testTarget(
+      name: "HopyardWireTests", dependencies: ["HopyardWire"], swiftSettings: settings),
   ]
 )
