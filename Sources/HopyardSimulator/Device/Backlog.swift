@@ -1,0 +1,59 @@
+/// The receive queue of one machine, as Linux has one for each CPU.
+///
+/// What `lo`, veth, macvlan and tunnels hand over is received one microsecond later, in order; only
+/// the head of the queue has an event. No receive path is entered from within another.
+final class Backlog: EventHandler {
+  /// How long a hand-over within a machine takes.
+  static let delay: Int64 = .microseconds(1)
+  /// How many packets may wait (`net.core.netdev_max_backlog`).
+  static let limit = 1_000_000
+
+  private unowned let simulation: Simulation
+  @exclusivity(unchecked) private var handler: UInt32 = 0
+  @exclusivity(unchecked) private var queue = PacketQueue()
+  /// The machine's devices by number; a device that is gone leaves a hole.
+  @exclusivity(unchecked) private(set) var devices: ContiguousArray<NetworkDevice?> = [nil]
+  /// Who gives frames to packet sockets.
+  var packetSockets: (any PacketSocketDelivery)?
+
+  init(simulation: Simulation) {
+    self.simulation = simulation
+    handler = simulation.register(self)
+  }
+
+  /// The number that the next device gets.
+  func nextNumber() -> UInt32 {
+    devices.append(nil)
+    return UInt32(devices.count - 1)
+  }
+
+  func add(_ device: NetworkDevice) { devices[Int(device.number)] = device }
+
+  func remove(_ device: NetworkDevice) { devices[Int(device.number)] = nil }
+
+  /// The device with a number, if it still exists.
+  @inline(__always)
+  func device(_ number: UInt32) -> NetworkDevice? {
+    Int(number) < devices.count ? devices[Int(number)] : nil
+  }
+
+  /// Hands a frame to a device, which receives it a moment later.
+  @inline(__always)
+  func enqueue(_ packet: consuming Packet, for device: NetworkDevice) {
+    packet.metadata.device = device.number
+    packet.metadata.due = simulation.now.nanoseconds &+ Self.delay
+    let wasEmpty = queue.isEmpty
+    queue.append(packet)
+    if wasEmpty { simulation.post(after: Self.delay, handler: handler, tag: 0) }
+  }
+
+  func handle(_ tag: UInt32) {
+    guard let packet = queue.popFirst() else { return }
+    if let due = queue.nextDue {
+      simulation.post(after: due &- simulation.now.nanoseconds, handler: handler, tag: 0)
+    }
+    // A packet of a device that is gone has nowhere to go.
+    guard let device = devices[Int(packet.metadata.device)] else { return }
+    device.receive(packet)
+  }
+}
