@@ -44,5 +44,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "HopyardWireTests", dependencies: ["HopyardWire"], swiftSettings: settings),
+    .target(name: "LabSupport", path: "Tests/Support", swiftSettings: settings),
+    .testTarget(
+      name: "KernelLabTests", dependencies: ["LabSupport"],
+      exclude: ["Labs", "Golden", "Raw", "known.tsv"], swiftSettings: settings),
+    .testTarget(name: "ArchitectureTests", swiftSettings: settings),
   ]
 )

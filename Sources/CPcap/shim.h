@@ -71,4 +71,15 @@ static inline void hopyard_dump(
   pcap_dump((u_char *)dumper, &header, bytes);
 }
 
+/* pcap_offline_filter for a whole frame. */
+static inline int hopyard_filter(
+    const struct bpf_program *program, uint32_t length, const unsigned char *bytes) {
+  static const unsigned char none[1];
+  struct pcap_pkthdr header;
+  memset(&header, 0, sizeof header);
+  header.caplen = length;
+  header.len = length;
+  return pcap_offline_filter(program, &header, bytes ? bytes : none);
+}
+
 #endif
