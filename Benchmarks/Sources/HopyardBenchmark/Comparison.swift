@@ -140,6 +140,16 @@ struct Comparison {
     }
     list.append(
       Comparison(
+        name: "pcap-record",
+        metric: .nanosecondsPerOperation,
+        arguments: ["pcap-record", "--packets", count(2_000_000)],
+        figure: "ns_per_operation",
+        peer: .floor(figure: "pcap-record-to-file-bytes:158"),
+        captures: true
+      )
+    )
+    list.append(
+      Comparison(
         name: "program-step",
         metric: .nanosecondsPerOperation,
         arguments: ["program-step", "--packets", count(200_000)],

@@ -1,3 +1,4 @@
+import Glibc
 import Hopyard
 
 /// What single parts of the engine cost.
@@ -28,6 +29,39 @@ enum MicroWorkloads {
     }
     let start = Usage.now()
     simulation.run()
+    return perOperation(start, parameters.packets)
+  }
+
+  /// A frame of 142 bytes written to one of 18 capture files, as in a chain of eight routers.
+  static func pcapRecord(_ parameters: Workload.Parameters) -> Measurement {
+    let directory = parameters.captureDirectory ?? "/tmp/hopyard-bench-\(getpid())"
+    let tap = PcapDirectoryTap(directory: directory)
+    let points = 18
+    for id in 0..<points {
+      tap.register(
+        CapturePoint(
+          id: id,
+          machine: nil,
+          namespace: "r\(id / 2)",
+          interface: "eth\(id % 2)",
+          ifindex: 2,
+          linkType: .ethernet
+        )
+      )
+    }
+    let frame = [UInt8](repeating: 0x42, count: 142)
+    let start = Usage.now()
+    frame.withUnsafeBytes { bytes in
+      for index in 0..<parameters.packets {
+        tap.capture(
+          bytes,
+          at: Instant(nanoseconds: Int64(index)),
+          on: index % points,
+          direction: index & 1 == 0 ? .outgoing : .incoming
+        )
+      }
+    }
+    tap.finish()
     return perOperation(start, parameters.packets)
   }
 

@@ -11,6 +11,7 @@ enum Workload {
 
   private static let all: [(name: String, body: @Sendable (Parameters) throws -> Measurement)] = [
     ("closure-event", MicroWorkloads.closureEvent),
+    ("pcap-record", MicroWorkloads.pcapRecord),
     ("program-step", MicroWorkloads.programStep),
   ]
 
