@@ -48,6 +48,9 @@ let package = Package(
     .testTarget(
       name: "KernelLabTests", dependencies: ["LabSupport"],
       exclude: ["Labs", "Golden", "Raw", "known.tsv"], swiftSettings: settings),
+    .testTarget(
+      name: "HopyardCaptureTests",
+      dependencies: ["HopyardCapture", "HopyardSimulator"], swiftSettings: settings),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),
   ]
 )

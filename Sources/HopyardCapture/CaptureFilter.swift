@@ -8,6 +8,12 @@ public struct CaptureFilterError: Error, Equatable, Sendable, CustomStringConver
   /// What is wrong with it, in libpcap's words.
   public let reason: String
 
+  /// Makes an error.
+  public init(expression: String, reason: String) {
+    self.expression = expression
+    self.reason = reason
+  }
+
   /// libpcap's words.
   public var description: String { reason }
 }
