@@ -25,10 +25,12 @@ struct KernelLab: Sendable, CustomTestStringConvertible {
   /// All labs in order of name, or those whose name begins with a word of `LABS=arp-,bridge-mtu`.
   static let all: [KernelLab] = {
     let wanted = ProcessInfo.processInfo.environment["LABS"]?.split(separator: ",") ?? []
-    return names(in: "Labs", suffix: ".lab").filter { name in
-      wanted.isEmpty || wanted.contains { name.hasPrefix($0) }
-    }.map(KernelLab.init)
+    return names.filter { name in wanted.isEmpty || wanted.contains { name.hasPrefix($0) } }
+      .map(KernelLab.init)
   }()
+
+  /// The names of all labs, in order.
+  static let names: [String] = names(in: "Labs", suffix: ".lab")
 
   /// The raw recordings that are kept here, by name.
   static let recordings: [String] = names(in: "Raw", suffix: "")

@@ -12,6 +12,11 @@ struct KnownDifferences: Sendable {
 
   static let file = KernelLab.folder.appendingPathComponent("known.tsv")
 
+  /// The lines at the top of the list.
+  static let heading = [
+    "# Labs that do not agree with Linux: the lab, the texts that differ (or refused), the reason."
+  ]
+
   private(set) var entries: [String: Entry] = [:]
   /// Lines that are not three fields with a reason, and labs that are listed twice.
   private(set) var mistakes: [String] = []

@@ -31,7 +31,7 @@ extension FrameDecoder {
     var text = "tcp \(names.port(source)) > \(names.port(destination))"
     if body.count < 20 {  // the 8 bytes that an ICMP error must quote
       guard let base = names.sequenceBases[here] else { return text }
-      return text + " seq=\(sequence - base & 0xffff_ffff)"
+      return text + " seq=\(relative(sequence, to: base))"
     }
     let acknowledged = try body.u32(8)
     let (offset, flags, window) = try ((body.u8(12) >> 4) * 4, body.u8(13), body.u16(14))
@@ -43,10 +43,10 @@ extension FrameDecoder {
     }
     let letters = Flag.letters.filter { flags & $0.0 != 0 }.map(\.1).joined()
     let base = names.sequenceBases[here] ?? sequence
-    text += " [\(letters)] seq=\(sequence - base & 0xffff_ffff)"
+    text += " [\(letters)] seq=\(relative(sequence, to: base))"
     if flags & Flag.ack != 0 {
       let base = names.sequenceBases[there] ?? acknowledged - 1
-      text += " ack=\(acknowledged - base & 0xffff_ffff)"
+      text += " ack=\(relative(acknowledged, to: base))"
     }
     if flags & Flag.syn != 0 { text += " win=\(window)" }
     let options = try tcpOptions(body.slice(20, offset), base: names.sequenceBases[there] ?? 0)
@@ -57,6 +57,9 @@ extension FrameDecoder {
     if envelope.isQuoted { return text }
     return text + application(from: source, to: destination, data, isStream: true)
   }
+
+  /// A sequence number counted from the first of its direction, in 32 bits.
+  private func relative(_ sequence: Int, to base: Int) -> Int { (sequence - base) & 0xffff_ffff }
 
   private func tcpOptions(_ data: Bytes, base: Int) throws(Bytes.Malformed) -> [String] {
     var options: [String] = []
@@ -83,7 +86,7 @@ extension FrameDecoder {
         var blocks: [String] = []
         for edge in stride(from: 0, to: value.count - 7, by: 8) {
           let (left, right) = try (value.u32(edge), value.u32(edge + 4))
-          blocks.append("\(left - base & 0xffff_ffff)-\(right - base & 0xffff_ffff)")
+          blocks.append("\(relative(left, to: base))-\(relative(right, to: base))")
         }
         options.append("sack " + blocks.joined(separator: " "))
       case 8: options.append("ts")
