@@ -13,8 +13,9 @@ final class Backlog: EventHandler {
   @exclusivity(unchecked) private var queue = PacketQueue()
   /// The machine's devices by number; a device that is gone leaves a hole.
   @exclusivity(unchecked) private(set) var devices: ContiguousArray<NetworkDevice?> = [nil]
-  /// Who gives frames to packet sockets.
-  var packetSockets: (any PacketSocketDelivery)?
+  /// The packet sockets of the machine.
+  let packetSockets = PacketSocketList()
+  private var lastSocketNumber: UInt32 = 0
 
   init(simulation: Simulation) {
     self.simulation = simulation
@@ -25,6 +26,12 @@ final class Backlog: EventHandler {
   func nextNumber() -> UInt32 {
     devices.append(nil)
     return UInt32(devices.count - 1)
+  }
+
+  /// The number that the next socket gets; numbers are unique on the machine.
+  func nextSocketNumber() -> UInt32 {
+    lastSocketNumber &+= 1
+    return lastSocketNumber
   }
 
   func add(_ device: NetworkDevice) { devices[Int(device.number)] = device }
@@ -55,5 +62,33 @@ final class Backlog: EventHandler {
     // A packet of a device that is gone has nowhere to go.
     guard let device = devices[Int(packet.metadata.device)] else { return }
     device.receive(packet)
+  }
+}
+
+/// What hears frames where captures see them: a packet socket of a higher floor.
+protocol FrameListener: AnyObject {
+  func hear(_ packet: borrowing Packet, on device: NetworkDevice, _ direction: CaptureDirection)
+}
+
+/// A machine's packet sockets.
+final class PacketSocketList {
+  private var listeners: [any FrameListener] = []
+
+  func add(_ listener: any FrameListener) {
+    if !contains(listener) { listeners.append(listener) }
+  }
+
+  func remove(_ listener: any FrameListener) -> Bool {
+    guard contains(listener) else { return false }
+    listeners.removeAll { $0 === listener }
+    return true
+  }
+
+  func contains(_ listener: any FrameListener) -> Bool { listeners.contains { $0 === listener } }
+
+  func deliver(
+    _ packet: borrowing Packet, on device: NetworkDevice, _ direction: CaptureDirection
+  ) {
+    for listener in listeners { listener.hear(packet, on: device, direction) }
   }
 }

@@ -8,6 +8,8 @@ public enum TransmitResult: Sendable {
   case dropped
   /// The device is down or has no carrier; it vanished without notice.
   case discarded
+  /// A rule forbade it; local senders get EPERM.
+  case refused
 }
 
 /// What happened to a device.
@@ -207,8 +209,10 @@ public class NetworkDevice {
       statistics.receiveDropped &+= 1
       return host.drop(packet, .deviceDown, on: self)
     }
-    statistics.receivedPackets &+= 1
-    statistics.receivedBytes &+= UInt64(packet.count)
+    if packet.metadata.type != .loopback {
+      statistics.receivedPackets &+= 1
+      statistics.receivedBytes &+= UInt64(packet.count)
+    }
     process(packet)
   }
 
@@ -221,6 +225,12 @@ public class NetworkDevice {
       guard packet.count >= 14 else {
         statistics.receiveErrors &+= 1
         return host.drop(packet, .malformed, on: self)
+      }
+      if packet.metadata.type == .loopback {
+        packet.metadata.etherType = EtherType(rawValue: packet.u16(at: 12))
+        packet.pull(14)
+        packet.metadata.inputDevice = number
+        return host.receive(packet, on: self)
       }
       classify(packet)
       let type = packet.metadata.etherType
@@ -382,12 +392,7 @@ public class NetworkDevice {
       packet.withBytes { tap.capture($0, at: time, on: capturePoint, direction: direction) }
     }
     if packetSocketCount > 0 {
-      host.backlog.packetSockets?.deliver(packet, on: self, direction)
+      host.backlog.packetSockets.deliver(packet, on: self, direction)
     }
   }
-}
-
-/// Gives frames to packet sockets; implemented by the socket layer.
-protocol PacketSocketDelivery: AnyObject {
-  func deliver(_ packet: borrowing Packet, on device: NetworkDevice, _ direction: CaptureDirection)
 }

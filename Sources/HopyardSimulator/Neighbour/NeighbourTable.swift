@@ -231,6 +231,24 @@ final class NeighbourTable<Output: NeighbourOutput> {
     }
   }
 
+  /// Asks for an entry's address without a packet that waits for it.
+  func resolve(_ entry: Entry) {
+    guard !entry.state.isConnected, entry.state != .delay, entry.state != .probe else { return }
+    entry.used = simulation.now
+    if entry.state == .stale {
+      entry.updated = simulation.now
+      entry.state = .delay
+      startTimer(entry, after: output.neighbourParameters(of: entry.device).delayProbeTime)
+    } else if entry.state != .incomplete {
+      let parameters = output.neighbourParameters(of: entry.device)
+      entry.probes = parameters.unicastProbes
+      entry.state = .incomplete
+      entry.updated = simulation.now
+      startTimer(entry, after: max(parameters.retransmitTime, .milliseconds(10)))
+      probe(entry, source: nil)
+    }
+  }
+
   /// Waits in the entry's queue; a full one loses its oldest packet.
   private func enqueue(_ packet: consuming Packet, _ entry: Entry) {
     let size = Self.trueSize(packet.count)

@@ -12,6 +12,8 @@ public enum PacketType: UInt8, Sendable {
   case otherHost
   /// Sent by this host.
   case outgoing
+  /// An own group or broadcast packet that this host hears too.
+  case loopback
 }
 
 /// What the stack keeps beside a packet's bytes, as in Linux's `sk_buff`.
@@ -93,6 +95,8 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let dontFragmentLocally = PacketFlags(rawValue: 512)
   /// IP options came with the packet and were parsed.
   public static let hasOptions = PacketFlags(rawValue: 1024)
+  /// An ICMP error made here belongs to the connection of the packet that it is about.
+  public static let conntrackRelated = PacketFlags(rawValue: 4096)
   /// A bridge passes the frame up in place of the port that received it.
   public static let bridgeUp = PacketFlags(rawValue: 2048)
 }

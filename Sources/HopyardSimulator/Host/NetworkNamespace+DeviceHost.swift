@@ -1,0 +1,123 @@
+import HopyardWire
+
+extension NetworkNamespace: DeviceHost {
+  var namespaceName: String { name }
+
+  /// Gives a packet to the layer that its EtherType names.
+  @inline(__always)
+  func receive(_ packet: consuming Packet, on device: NetworkDevice) {
+    switch packet.metadata.etherType {
+    case .ipv4: ipv4.receive(packet, on: device)
+    case .arp: ipv4.receiveARP(packet, on: device)
+    case .ipv6: drop(packet, .noProtocol, on: device)
+    default:
+      device.statistics.receiveDropped &+= 1
+      drop(packet, .unknownEtherType, on: device)
+    }
+  }
+
+  @inline(__always)
+  func drop(_ packet: consuming Packet, _ fate: Fate, on device: NetworkDevice?) {
+    if simulation.tracer != nil { record(packet, fate, on: device) }
+  }
+
+  private func record(_ packet: borrowing Packet, _ fate: Fate, on device: NetworkDevice?) {
+    var step = TraceStep(
+      time: simulation.now, packet: packet.metadata.journey, namespace: name,
+      device: device?.name ?? "", stage: fate == .delivered ? "deliver" : "drop",
+      verdict: fate.name)
+    if case .netfilter(let rule) = fate {
+      step.table = rule.table
+      step.chain = rule.chain
+      step.rule = rule.rule
+    }
+    step.after = packet.summary
+    simulation.tracer?.record(step)
+  }
+
+  /// What the network layer does when something happens to a device (`inetdev_event`,
+  /// `fib_netdev_event`, `arp_netdev_event`).
+  func deviceChanged(_ device: NetworkDevice, _ event: DeviceEvent) {
+    ipv4.flows.removeAll()
+    switch event {
+    case .up:
+      if device.isLoopback && device.inet.addresses.isEmpty {
+        try? addAddress(
+          InterfaceAddress<UInt32>(
+            local: 0x7f00_0001, prefixLength: 8, scope: .host, label: device.name), to: device)
+      }
+      ipv4.routes.deviceUp(device.ifindex, addresses: device.inet.addresses)
+      ipv4.reportGroups(on: device)
+      if ipv4.isOn(.arpNotify, device) { ipv4.announceAddresses(of: device) }
+    case .down:
+      ipv4.routes.deviceDown(device.ifindex)
+      ipv4.neighbours.removeAll(on: device.number)
+      netfilter.deviceDown(device.number)
+    case .carrierChanged:
+      ipv4.routes.carrierChanged(device.ifindex, hasCarrier: device.hasCarrier)
+      if !device.hasCarrier {
+        ipv4.neighbours.removeAll(on: device.number, keepingPermanent: true)
+      }
+    case .addressChanged:
+      ipv4.neighbours.removeAll(on: device.number, keepingPermanent: true)
+      if device.isUp && ipv4.isOn(.arpNotify, device) { ipv4.announceAddresses(of: device) }
+    case .mtuChanged:
+      ipv4.exceptions.removeAll()
+    case .renamed:
+      ipv4.routes.devicesRenamed()
+    case .goingDown, .unregistering, .masterChanged: break
+    }
+  }
+}
+
+extension NetworkNamespace: RouteDeviceInformation {
+  public var routeDeviceIndices: [Int32] { devices.all.map(\.ifindex) }
+
+  public func routeDeviceFacts(_ ifindex: Int32) -> RouteDeviceFacts? {
+    guard let device = devices[ifindex] else { return nil }
+    var facts: RouteDeviceFacts = []
+    if device.isUp { facts.insert(.up) }
+    if device.hasCarrier { facts.insert(.carrier) }
+    if device.isLoopback { facts.insert(.loopback) }
+    let own = device.inet.settings
+    if ipv4.isOn(.ignoreRoutesWithLinkdown, device) { facts.insert(.ignoresRoutesWithLinkdown) }
+    if own[.forwarding] != 0 { facts.insert(.forwards) }
+    if ipv4.isOn(.routeLocalnet, device) || device.isLoopback { facts.insert(.routesLocalnet) }
+    if ipv4.isOn(.acceptLocal, device) || device.isLoopback { facts.insert(.acceptsLocal) }
+    if ipv4.isOn(.srcValidMark, device) { facts.insert(.validatesWithMark) }
+    switch ipv4.maximum(.rpFilter, device) {
+    case 1: facts.insert(.strictReversePath)
+    case 2: facts.insert(.looseReversePath)
+    default: break
+    }
+    if ipv4.isOn(.sendRedirects, device) { facts.insert(.sendsRedirects) }
+    if ipv4.isOn(.sharedMedia, device) { facts.insert(.sharesMedia) }
+    if own[.bcForwarding] != 0 && ipv4.allSettings[.bcForwarding] != 0 {
+      facts.insert(.forwardsBroadcasts)
+    }
+    return facts
+  }
+
+  public func routeDeviceIndex(named name: String) -> Int32? { devices[name]?.ifindex }
+
+  public func routeDeviceName(_ ifindex: Int32) -> String? { devices[ifindex]?.name }
+
+  public func interfaceAddresses(_ ifindex: Int32) -> [InterfaceAddress<UInt32>] {
+    devices[ifindex]?.inet.addresses ?? []
+  }
+
+  public func hasInterfaceAddress(_ address: UInt32) -> Bool { devices.isLocalAddress(address) }
+
+  public func neighbourState(_ address: UInt32, on ifindex: Int32) -> UInt16 {
+    guard let device = devices[ifindex] else { return 0 }
+    return ipv4.neighbours.find(address, on: device.number)?.state.rawValue ?? 0
+  }
+
+  public func isMember(of group: UInt32, on ifindex: Int32, source: UInt32, ipProtocol: UInt8)
+    -> Bool
+  {
+    guard let device = devices[ifindex] else { return false }
+    return group == 0xe000_0001 || ipProtocol == 2
+      || device.inet.groups.contains { $0.group.rawValue == group }
+  }
+}

@@ -1,0 +1,206 @@
+import HopyardWire
+
+/// Where a packet goes: what the routing tables said, bound to this namespace's devices.
+struct RouteDecision {
+  /// The device to leave by; for local delivery the device it came by.
+  unowned var device: NetworkDevice
+  /// The neighbour to which the frame goes.
+  var nextHop: UInt32
+  /// The route's type: unicast, local, broadcast or multicast.
+  var type: RouteType
+  /// The largest packet the route takes.
+  var mtu: Int
+  /// Whether that MTU may not be lowered or discovered.
+  var isMTULocked = false
+  /// Whether the next hop is a router.
+  var usesGateway = false
+  /// The source address that the route prefers.
+  var source: UInt32 = 0
+  /// Whether this host takes group and broadcast packets of its own that leave by the route.
+  var listensItself = false
+}
+
+/// What was decided for a received packet.
+struct InputDecision {
+  var route: RouteDecision
+  var isLocal: Bool
+  var redirects = false
+}
+
+/// The last decisions of the routing tables, so that a flow's further packets cost one comparison.
+///
+/// Good as long as the tables' generation stays; made when the first packet is routed.
+struct FlowCache {
+  private struct Entry {
+    var key: FlowKey<UInt32>
+    var decision: InputDecision
+  }
+
+  private static let size = 16
+  private var entries: ContiguousArray<Entry?> = []
+  private var generation: UInt32 = 0
+
+  @inline(__always)
+  private func place(_ key: FlowKey<UInt32>) -> Int {
+    let mixed = (UInt64(key.destination) << 32 | UInt64(key.source)) &* 0x9e37_79b9_7f4a_7c15
+    return Int(truncatingIfNeeded: mixed >> 60)
+  }
+
+  @inline(__always)
+  func find(_ key: FlowKey<UInt32>, _ current: UInt32) -> InputDecision? {
+    guard generation == current, !entries.isEmpty, let entry = entries[place(key)],
+      entry.key == key
+    else { return nil }
+    return entry.decision
+  }
+
+  mutating func insert(_ key: FlowKey<UInt32>, _ decision: InputDecision, _ current: UInt32) {
+    if entries.isEmpty { entries = ContiguousArray(repeating: nil, count: Self.size) }
+    if generation != current {
+      for index in entries.indices { entries[index] = nil }
+      generation = current
+    }
+    entries[place(key)] = Entry(key: key, decision: decision)
+  }
+
+  /// Forgets everything: a setting or a device changed.
+  mutating func removeAll() { entries = [] }
+}
+
+/// What the IP layer asks of the sockets above it.
+protocol TransportLayer: AnyObject {
+  /// Gives a datagram to raw sockets; true if one took a copy.
+  func deliverRaw(_ packet: borrowing Packet, on device: NetworkDevice, isBroadcast: Bool) -> Bool
+  /// Gives a datagram to its protocol; false if there is no handler for the protocol.
+  func deliver(_ packet: consuming Packet, on device: NetworkDevice, route: RouteType)
+    -> TransportResult
+  /// Tells the socket that sent the quoted packet of an ICMP error. The packet's first byte is the
+  /// ICMP header's; `quoted` is where the quoted IP header begins.
+  func deliverError(_ packet: borrowing Packet, _ error: ICMPErrorReport)
+  /// Gives an echo reply to the ping sockets.
+  func deliverEchoReply(_ packet: borrowing Packet, headerLength: Int, on device: NetworkDevice)
+}
+
+/// What the transport layer did with a datagram.
+enum TransportResult: ~Copyable {
+  case taken
+  case noSocket(Packet)
+  case noProtocol(Packet)
+}
+
+/// An ICMP error as sockets are told of it.
+public struct ICMPErrorReport: Sendable {
+  /// ICMP type.
+  public var type: UInt8
+  /// ICMP code.
+  public var code: UInt8
+  /// The MTU or gateway that came with it.
+  public var info: UInt32
+  /// Who sent it; nil for an error of this host itself.
+  public var offender: IPv4Address?
+  /// Source of the quoted packet.
+  public var source: IPv4Address
+  /// Destination of the quoted packet.
+  public var destination: IPv4Address
+  /// Protocol of the quoted packet.
+  public var ipProtocol: IPProtocol
+  /// The first eight bytes above the quoted IP header, or fewer.
+  public var transport: [UInt8]
+  /// The quoted packet, from its IP header.
+  public var quoted: [UInt8]
+  /// The global number of the device by which it came.
+  public var device: UInt32
+}
+
+/// The IPv4 layer of a namespace: receive, forward, deliver, send, and ICMP, ARP and IGMP with it.
+final class IPv4Stack {
+  @exclusivity(unchecked) unowned let simulation: Simulation
+  @exclusivity(unchecked) unowned let host: any DeviceHost
+  @exclusivity(unchecked) let devices: DeviceTable
+  @exclusivity(unchecked) let routes = RoutingTables<UInt32>()
+  @exclusivity(unchecked) var neighbours: NeighbourTable<IPv4Stack>!
+  @exclusivity(unchecked) var netfilter: Netfilter!
+  @exclusivity(unchecked) weak var transport: (any TransportLayer)?
+  @exclusivity(unchecked) var settings = NamespaceSettings()
+  /// The settings `all` and `default`.
+  @exclusivity(unchecked) var allSettings = InterfaceSettings()
+  @exclusivity(unchecked) var defaultSettings = InterfaceSettings()
+  /// The neighbour timers that new devices get.
+  var defaultNeighbour = NeighbourParameters()
+  @exclusivity(unchecked) var counters = IPCounters()
+  /// What is remembered of destinations: path MTU, redirects.
+  @exclusivity(unchecked) var flows = FlowCache()
+  @exclusivity(unchecked) var exceptions = NexthopExceptions()
+  /// What is remembered of peers: token buckets of errors and redirects.
+  var peers: InetPeers
+  let reassembler: Reassembler
+  /// Reassembles for conntrack, apart from local delivery.
+  let conntrackReassembler: Reassembler
+  var lastIdentification: UInt16 = 0
+  /// The route that a packet got anew after the OUTPUT chains changed it.
+  @exclusivity(unchecked) var reroutedDecision: RouteDecision?
+
+  init(simulation: Simulation, host: any DeviceHost, devices: DeviceTable, name: String) {
+    self.simulation = simulation
+    self.host = host
+    self.devices = devices
+    peers = InetPeers()
+    reassembler = Reassembler(simulation: simulation)
+    conntrackReassembler = Reassembler(simulation: simulation)
+    neighbours = NeighbourTable(
+      simulation: simulation, output: self, stream: "neighbour/\(name)")
+    reassembler.stack = self
+    conntrackReassembler.stack = self
+    lastIdentification = UInt16(
+      truncatingIfNeeded: RandomSource(seed: simulation.seed, stream: "ipid/\(name)").peekNext())
+  }
+
+  /// A per-device setting that is on if either the device or `all` has it on.
+  @inline(__always)
+  func isOn(_ setting: InterfaceSetting, _ device: NetworkDevice) -> Bool {
+    device.inet.settings[setting] != 0 || allSettings[setting] != 0
+  }
+
+  /// A per-device setting of which the larger of the device's and `all`'s counts.
+  @inline(__always)
+  func maximum(_ setting: InterfaceSetting, _ device: NetworkDevice) -> Int32 {
+    max(device.inet.settings[setting], allSettings[setting])
+  }
+
+  /// The next IP identification.
+  func nextIdentification() -> UInt16 {
+    lastIdentification &+= 1
+    if lastIdentification == 0 { lastIdentification = 1 }
+    return lastIdentification
+  }
+
+  @inline(__always)
+  func reference(_ device: NetworkDevice) -> InterfaceReference {
+    InterfaceReference(
+      device: device.number, ifindex: device.ifindex, nameID: device.nameID, group: device.group)
+  }
+
+  // MARK: Tracing
+
+  /// Records a step of a packet's journey, if somebody asks; the texts are made only then.
+  @inline(__always)
+  func trace(
+    _ packet: borrowing Packet, _ stage: String, on device: NetworkDevice?,
+    _ text: @autoclosure () -> String, verdict: @autoclosure () -> String = ""
+  ) {
+    guard let tracer = simulation.tracer else { return }
+    tracer.record(
+      TraceStep(
+        time: simulation.now, packet: packet.metadata.journey, namespace: host.namespaceName,
+        device: device?.name ?? "", stage: stage, text: text(), verdict: verdict(),
+        after: packet.summary))
+  }
+}
+
+extension RandomSource {
+  /// The next number, without keeping the state.
+  func peekNext() -> UInt64 {
+    var copy = self
+    return copy.next()
+  }
+}
