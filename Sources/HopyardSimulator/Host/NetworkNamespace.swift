@@ -176,10 +176,9 @@ public final class NetworkNamespace {
     var address = address
     if address.label.isEmpty { address.label = device.name }
     var list = device.inet.addresses
-    try ipv4.routes.insertAddress(address, into: &list, on: device.ifindex) {
-      device.inet.addresses = $0
-      devices.noteAddress(address.local, added: true)
-    }
+    try ipv4.routes.insertAddress(address, into: &list, on: device.ifindex)
+    device.inet.addresses = list
+    devices.noteAddress(address.local, added: true)
     ipv4.flows.removeAll()
   }
 
@@ -188,8 +187,8 @@ public final class NetworkNamespace {
     let promotes = promoting ?? ipv4.isOn(.promoteSecondaries, device)
     var list = device.inet.addresses
     let changes = ipv4.routes.removeAddress(
-      at: index, from: &list, on: device.ifindex, promotesSecondaries: promotes
-    ) { device.inet.addresses = $0 }
+      at: index, from: &list, on: device.ifindex, promotesSecondaries: promotes)
+    device.inet.addresses = list
     for case .removed(let address) in changes {
       devices.noteAddress(address.local, added: false)
       netfilter.addressRemoved(IPv4Address(rawValue: address.local), from: device.number)

@@ -179,8 +179,8 @@ extension IPv4Stack {
 
   /// Whether a default route goes by this gateway (`ip_fib_check_default`).
   private func isDefaultGateway(_ gateway: UInt32) -> Bool {
-    routes.routes(inTable: RouteTable.main).contains { route in
-      route.prefixLength == 0 && route.nexthops.contains { $0.gateway == gateway }
+    routes.routes(inTable: RouteTable.main).contains { (route: Route<UInt32>) in
+      route.length == 0 && route.nexthops.contains { $0.gateway == gateway }
     }
   }
 

@@ -257,7 +257,8 @@ extension IPv4Stack {
     default: break
     }
     guard let transport else { return drop(packet, .noProtocol, on: device) }
-    switch consume transport.deliver(packet, on: device, route: route) {
+    let result = transport.deliver(packet, on: device, route: route)
+    switch consume result {
     case .taken:
       counters.countDelivered()
     case .noSocket(let unclaimed):

@@ -139,6 +139,8 @@ final class IPv4Stack {
   var lastIdentification: UInt16 = 0
   /// The route that a packet got anew after the OUTPUT chains changed it.
   @exclusivity(unchecked) var reroutedDecision: RouteDecision?
+  /// What the device said of the packet that was last handed to a neighbour.
+  @exclusivity(unchecked) var lastTransmitResult = TransmitResult.sent
 
   init(simulation: Simulation, host: any DeviceHost, devices: DeviceTable, name: String) {
     self.simulation = simulation

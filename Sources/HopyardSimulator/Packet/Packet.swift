@@ -203,6 +203,15 @@ public struct Packet: ~Copyable {
 }
 
 extension PacketPool {
+  /// A packet with a copy of these bytes.
+  func make(bytes: [UInt8], headroom: Int = PacketPool.headroom) -> Packet {
+    let packet = make(count: bytes.count, headroom: headroom)
+    bytes.withUnsafeBytes { source in
+      if let base = source.baseAddress { packet.start.copyMemory(from: base, byteCount: bytes.count) }
+    }
+    return packet
+  }
+
   /// A packet with these bytes.
   func make(bytes: UnsafeRawBufferPointer, headroom: Int = PacketPool.headroom) -> Packet {
     let packet = make(count: bytes.count, headroom: headroom)

@@ -38,7 +38,7 @@ public final class PacketSocket: Socket, FrameListener {
     var limit = device.mtu + headerLength
     if device.isEthernet, frame.count >= 14, frame[12] == 0x81, frame[13] == 0 { limit += 4 }
     guard frame.count <= limit else { throw .messageTooLong }
-    let packet = frame.withUnsafeBytes { stack.simulation.pool.make(bytes: $0) }
+    let packet = stack.simulation.pool.make(bytes: frame)
     packet.metadata.journey = stack.simulation.nextJourney()
     packet.metadata.socket = number
     packet.metadata.mark = options.mark
@@ -55,7 +55,7 @@ public final class PacketSocket: Socket, FrameListener {
     guard let device = stack.devices[ifindex ?? self.ifindex] else { throw .noSuchDevice }
     guard device.isUp else { throw .networkDown }
     guard payload.count <= device.mtu else { throw .messageTooLong }
-    let packet = payload.withUnsafeBytes { stack.simulation.pool.make(bytes: $0) }
+    let packet = stack.simulation.pool.make(bytes: payload)
     packet.metadata.journey = stack.simulation.nextJourney()
     packet.metadata.socket = number
     if device.send(packet, to: destination, type: etherType) == .dropped { throw .noBufferSpace }

@@ -80,7 +80,7 @@ public final class RawSocket: Socket {
     guard headerLength >= 20, headerLength <= bytes.count else { throw .invalidArgument }
     let route = try self.route(output)
     guard bytes.count <= route.mtu else { throw .messageTooLong }
-    var packet = bytes.withUnsafeBytes { stack.simulation.pool.make(bytes: $0) }
+    var packet = stack.simulation.pool.make(bytes: bytes)
     if packet.u32(at: 12) == 0 { packet.setU32(route.source, at: 12) }
     if packet.u16(at: 4) == 0 { packet.setU16(stack.nextIdentification(), at: 4) }
     packet.metadata.journey = stack.simulation.nextJourney()
