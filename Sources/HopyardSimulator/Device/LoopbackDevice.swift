@@ -4,7 +4,13 @@ import HopyardWire
 public final class LoopbackDevice: NetworkDevice {
   init(number: UInt32, host: any DeviceHost) {
     super.init(
-      name: "lo", mac: .zero, mtu: 65536, number: number, ifindex: 1, host: host)
+      name: "lo",
+      mac: .zero,
+      mtu: 65536,
+      number: number,
+      ifindex: 1,
+      host: host
+    )
   }
 
   public override var hardwareType: Int { 772 }

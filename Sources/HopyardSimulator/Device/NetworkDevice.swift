@@ -45,6 +45,12 @@ protocol DeviceHost: AnyObject {
   func deviceChanged(_ device: NetworkDevice, _ event: DeviceEvent)
   /// Notes the end of a packet's way.
   func drop(_ packet: consuming Packet, _ fate: Fate, on device: NetworkDevice?)
+  /// Sets a device up as a device under it asks; what cannot be set up stays down.
+  func bringUp(_ device: NetworkDevice)
+  /// Sets a device down as a device under it asks.
+  func bringDown(_ device: NetworkDevice)
+  /// Removes a device because one that it needs is removed.
+  func unregister(_ device: NetworkDevice)
 }
 
 /// Takes the frames that a device receives, before the network layer: a bridge, or macvlan.
@@ -146,7 +152,12 @@ public class NetworkDevice {
   public internal(set) var features: [String: Bool] = [:]
 
   init(
-    name: String, mac: MACAddress, mtu: Int, number: UInt32, ifindex: Int32, host: any DeviceHost
+    name: String,
+    mac: MACAddress,
+    mtu: Int,
+    number: UInt32,
+    ifindex: Int32,
+    host: any DeviceHost
   ) {
     self.name = name
     self.mac = mac
@@ -181,7 +192,9 @@ public class NetworkDevice {
   public var queueingDiscipline: String { isUp ? "noqueue" : "noop" }
   /// The broadcast address.
   public var broadcast: MACAddress { isEthernet ? .broadcast : .zero }
-  /// Whether the device's carrier follows another device.
+  /// `IFF_MULTICAST` as the kind sets it.
+  public var isMulticastCapable: Bool { !isLoopback }
+  /// The operational state (RFC 2863), as `ip link` prints it.
   public var operationalState: String {
     if !isUp { return "DOWN" }
     return hasCarrier ? "UP" : "DOWN"
@@ -193,6 +206,10 @@ public class NetworkDevice {
     return .sent
   }
 
+  /// Whether the device may be set up.
+  func checkOpen() throws(LinkError) {}
+  /// Whether the device may have an MTU, beyond the kind's limits.
+  func checkMTU(_ mtu: Int) throws(LinkError) {}
   /// Called after the device was set up, before the namespace is told.
   func opened() {}
   /// Called after the device was set down, before the namespace is told.
@@ -356,7 +373,9 @@ public class NetworkDevice {
   /// Puts a link header before a packet and sends it.
   @inline(__always)
   final func send(
-    _ packet: consuming Packet, to destination: MACAddress, from source: MACAddress? = nil,
+    _ packet: consuming Packet,
+    to destination: MACAddress,
+    from source: MACAddress? = nil,
     type: EtherType = .ipv4
   ) -> TransmitResult {
     var packet = packet

@@ -9,9 +9,19 @@ public final class VethDevice: NetworkDevice {
   public override var lower: NetworkDevice? { peer }
   public override var operationalState: String {
     if !isUp { return "DOWN" }
-    if hasCarrier { return "UP" }
-    // Linux looks for the peer's index in this device's own namespace.
-    return "LOWERLAYERDOWN"
+    return hasCarrier ? "UP" : stateWithoutCarrier
+  }
+
+  init(name: String, mac: MACAddress, number: UInt32, ifindex: Int32, host: any DeviceHost) {
+    super.init(
+      name: name,
+      mac: mac,
+      mtu: 1500,
+      number: number,
+      ifindex: ifindex,
+      host: host
+    )
+    hasCarrier = false
   }
 
   override func transmit(_ packet: consuming Packet) -> TransmitResult {
@@ -20,6 +30,8 @@ public final class VethDevice: NetworkDevice {
       host.drop(packet, .deviceDown, on: self)
       return .dropped
     }
+    var packet = packet
+    Self.insertTag(&packet)
     // The receiver takes its own MTU, a link header and a tag.
     let size = packet.count
     guard size <= peer.mtu &+ 18 else {
@@ -30,14 +42,16 @@ public final class VethDevice: NetworkDevice {
     }
     statistics.sentPackets &+= 1
     statistics.sentBytes &+= UInt64(size)
-    packet.metadata.mark = peer.host === host ? packet.metadata.mark : 0
-    packet.metadata.socket = peer.host === host ? packet.metadata.socket : 0
-    packet.metadata.conntrack = 0
-    packet.metadata.conntrackInfo = 0
-    packet.metadata.flags = []
-    packet.metadata.priority = 0
+    packet.scrub(crossing: peer.host !== host)
     peer.host.backlog.enqueue(packet, for: peer)
     return .sent
+  }
+
+  override func removed() {
+    guard let other = peer else { return }
+    peer = nil
+    other.peer = nil
+    if !other.isGone { other.host.unregister(other) }
   }
 
   override func opened() { updateCarrier() }
@@ -48,15 +62,5 @@ public final class VethDevice: NetworkDevice {
     let up = isUp && (peer?.isUp ?? false)
     setCarrier(up)
     peer?.setCarrier(up)
-  }
-}
-
-extension NetworkDevice {
-  /// Changes the carrier and tells the namespace.
-  func setCarrier(_ present: Bool) {
-    guard present != hasCarrier else { return }
-    hasCarrier = present
-    statistics.carrierChanges &+= 1
-    host.deviceChanged(self, .carrierChanged)
   }
 }

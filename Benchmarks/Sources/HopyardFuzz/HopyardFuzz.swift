@@ -1,0 +1,7 @@
+import Foundation
+import Hopyard
+
+@main
+struct HopyardFuzz {
+  static func main() {}
+}

@@ -1,0 +1,131 @@
+import HopyardWire
+
+/// Facts about an entry of a bridge's forwarding database.
+public struct FDBFlags: OptionSet, Sendable {
+  /// The bits.
+  public let rawValue: UInt8
+  /// Makes flags from bits.
+  public init(rawValue: UInt8) { self.rawValue = rawValue }
+  /// The address is one of this host: frames to it go up.
+  public static let local = FDBFlags(rawValue: 1)
+  /// It does not age.
+  public static let `static` = FDBFlags(rawValue: 2)
+  /// It does not move when the address is heard elsewhere.
+  public static let sticky = FDBFlags(rawValue: 4)
+  /// An administrator made it.
+  public static let addedByUser = FDBFlags(rawValue: 8)
+  /// An outside agent learned it (`extern_learn`).
+  public static let externallyLearned = FDBFlags(rawValue: 16)
+}
+
+/// An entry of a bridge's forwarding database: behind which port an address is.
+public final class FDBEntry {
+  /// The address.
+  public let mac: MACAddress
+  /// The VLAN, or 0.
+  public let vlan: UInt16
+  /// The port; nil for an address of the bridge itself.
+  @exclusivity(unchecked) public internal(set) var port: BridgePort?
+  /// Facts about it.
+  @exclusivity(unchecked) public internal(set) var flags: FDBFlags
+  /// When the address was last heard.
+  @exclusivity(unchecked) public internal(set) var updated: Instant
+  /// When a frame was last sent to it.
+  @exclusivity(unchecked) public internal(set) var used: Instant
+
+  init(mac: MACAddress, vlan: UInt16, port: BridgePort?, flags: FDBFlags, now: Instant) {
+    self.mac = mac
+    self.vlan = vlan
+    self.port = port
+    self.flags = flags
+    updated = now
+    used = now
+  }
+
+  /// Whether age removes it.
+  var ages: Bool { flags.isDisjoint(with: [.local, .static, .externallyLearned]) }
+}
+
+/// A bridge's addresses by VLAN and MAC address, with open addressing so that a look-up costs some
+/// nanoseconds.
+///
+/// An entry that is too old counts as absent; it is thrown away when the table grows or is listed.
+final class ForwardingDatabase {
+  private var keys: ContiguousArray<UInt64>
+  @exclusivity(unchecked) private var slots: ContiguousArray<FDBEntry?>
+  private var taken = 0
+  /// How long an entry lives after its address was heard.
+  @exclusivity(unchecked) var ageingTime: Int64 = .seconds(300)
+
+  init() {
+    keys = ContiguousArray(repeating: 0, count: 16)
+    slots = ContiguousArray(repeating: nil, count: 16)
+  }
+
+  @inline(__always)
+  private static func key(_ mac: MACAddress, _ vlan: UInt16) -> UInt64 {
+    mac.rawValue | UInt64(vlan) &<< 48
+  }
+
+  @inline(__always)
+  private func place(_ key: UInt64) -> Int {
+    Int(truncatingIfNeeded: (key &* 0x9e37_79b9_7f4a_7c15) &>> 32) & (keys.count &- 1)
+  }
+
+  /// The entry of an address, unless it is too old.
+  @inline(__always)
+  func find(_ mac: MACAddress, vlan: UInt16, now: Instant) -> FDBEntry? {
+    let key = Self.key(mac, vlan)
+    var index = place(key)
+    while let entry = slots[index] {
+      if keys[index] == key {
+        if entry.ages && now - entry.updated >= ageingTime { return nil }
+        return entry
+      }
+      index = (index &+ 1) & (keys.count &- 1)
+    }
+    return nil
+  }
+
+  /// Adds an entry, in place of one with the same address and VLAN.
+  func insert(_ entry: FDBEntry, now: Instant) {
+    if (taken &+ 1) &* 2 > keys.count { rebuild(keeping: { !self.isTooOld($0, now) }) }
+    place(entry)
+  }
+
+  private func place(_ entry: FDBEntry) {
+    let key = Self.key(entry.mac, entry.vlan)
+    var index = place(key)
+    while slots[index] != nil && keys[index] != key { index = (index &+ 1) & (keys.count &- 1) }
+    if slots[index] == nil { taken &+= 1 }
+    keys[index] = key
+    slots[index] = entry
+  }
+
+  private func isTooOld(_ entry: FDBEntry, _ now: Instant) -> Bool {
+    entry.ages && now - entry.updated >= ageingTime
+  }
+
+  private func rebuild(keeping: (FDBEntry) -> Bool) {
+    let live = slots.compactMap { $0 }.filter(keeping)
+    var size = 16
+    while size < live.count * 4 { size *= 2 }
+    keys = ContiguousArray(repeating: 0, count: size)
+    slots = ContiguousArray(repeating: nil, count: size)
+    taken = 0
+    for entry in live { place(entry) }
+  }
+
+  func remove(_ entry: FDBEntry) { rebuild { $0 !== entry } }
+
+  func removeAll(where drop: (FDBEntry) -> Bool) {
+    guard slots.contains(where: { $0.map(drop) ?? false }) else { return }
+    rebuild { !drop($0) }
+  }
+
+  /// All entries that are not too old, by VLAN and address.
+  func entries(now: Instant) -> [FDBEntry] {
+    slots.compactMap { $0 }.filter { !isTooOld($0, now) }
+      .sorted { $0.vlan != $1.vlan ? $0.vlan < $1.vlan : $0.mac < $1.mac }
+  }
+}
