@@ -13,6 +13,8 @@ public final class Machine {
   public private(set) var namespaces: [NetworkNamespace] = []
   /// What the kernel logged (`-j LOG`), in order.
   public internal(set) var kernelLog: [String] = []
+  /// Every interface that ever existed here, in the order in which they appeared.
+  public internal(set) var interfaceRecords: [InterfaceRecord] = []
   private var addresses: RandomSource
 
   /// Makes a machine with a root namespace.
@@ -51,4 +53,44 @@ public final class Machine {
 
   /// The device with a number.
   public func device(_ number: UInt32) -> NetworkDevice? { backlog.device(number) }
+}
+
+/// What is remembered of an interface, also when it is gone.
+public struct InterfaceRecord: Sendable {
+  /// The capture point, which is the interface's own.
+  public let capturePoint: Int
+  /// The namespace in which it was.
+  public let namespace: String
+  /// Its index there.
+  public let ifindex: Int
+  /// Its last name.
+  public var name: String
+  /// Its kind, empty for physical devices and `lo`.
+  public let kind: String
+  /// Its ARP hardware type.
+  public let hardwareType: Int
+  /// The MAC addresses that it had, in order.
+  public var macs: [MACAddress]
+}
+
+extension Machine {
+  /// Remembers a device that came to a namespace.
+  func remember(_ device: NetworkDevice, in namespace: String) {
+    interfaceRecords.append(
+      InterfaceRecord(
+        capturePoint: device.capturePoint, namespace: namespace, ifindex: Int(device.ifindex),
+        name: device.name, kind: device.kind, hardwareType: device.hardwareType,
+        macs: device.mac == .zero ? [] : [device.mac]))
+  }
+
+  /// Remembers a device's new name or MAC address.
+  func rememberChange(of device: NetworkDevice) {
+    guard
+      let index = interfaceRecords.lastIndex(where: { $0.capturePoint == device.capturePoint })
+    else { return }
+    interfaceRecords[index].name = device.name
+    if device.mac != .zero && !interfaceRecords[index].macs.contains(device.mac) {
+      interfaceRecords[index].macs.append(device.mac)
+    }
+  }
 }

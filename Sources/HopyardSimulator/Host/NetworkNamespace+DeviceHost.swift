@@ -3,6 +3,12 @@ import HopyardWire
 extension NetworkNamespace: DeviceHost {
   var namespaceName: String { name }
 
+  func bringUp(_ device: NetworkDevice) { try? setUp(device) }
+
+  func bringDown(_ device: NetworkDevice) { setDown(device) }
+
+  func unregister(_ device: NetworkDevice) { remove(device) }
+
   /// Gives a packet to the layer that its EtherType names.
   @inline(__always)
   func receive(_ packet: consuming Packet, on device: NetworkDevice) {
@@ -59,11 +65,13 @@ extension NetworkNamespace: DeviceHost {
         ipv4.neighbours.removeAll(on: device.number, keepingPermanent: true)
       }
     case .addressChanged:
+      machine.rememberChange(of: device)
       ipv4.neighbours.removeAll(on: device.number, keepingPermanent: true)
       if device.isUp && ipv4.isOn(.arpNotify, device) { ipv4.announceAddresses(of: device) }
     case .mtuChanged:
       ipv4.exceptions.removeAll()
     case .renamed:
+      machine.rememberChange(of: device)
       ipv4.routes.devicesRenamed()
     case .goingDown, .unregistering, .masterChanged: break
     }

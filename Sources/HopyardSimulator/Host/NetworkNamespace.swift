@@ -68,6 +68,7 @@ public final class NetworkNamespace {
     device.capturePoint = simulation.addCapturePoint(
       machine: machine.name.isEmpty ? nil : machine.name, namespace: name, interface: device.name,
       ifindex: Int(device.ifindex), linkType: device.isEthernet ? .ethernet : .raw)
+    machine.remember(device, in: name)
     sockets.deviceAdded(device)
     ipv4.routes.devicesRenamed()
     ipv4.flows.removeAll()
@@ -94,7 +95,7 @@ public final class NetworkNamespace {
   /// Takes a device out of the namespace: down, without addresses, routes and neighbours.
   private func leave(_ device: NetworkDevice) {
     if device.isUp { setDown(device) }
-    deviceChanged(device, .unregistering)
+    device.announce(.unregistering)
     while !device.inet.addresses.isEmpty { removeAddress(at: 0, from: device, promoting: false) }
     ipv4.routes.deviceUnregistered(device.ifindex)
     ipv4.neighbours.removeAll(on: device.number)
@@ -122,20 +123,21 @@ public final class NetworkNamespace {
   }
 
   /// Sets a device up.
-  func setUp(_ device: NetworkDevice) {
+  func setUp(_ device: NetworkDevice) throws(LinkError) {
     guard !device.isUp else { return }
+    try device.checkOpen()
     device.isUp = true
     device.opened()
-    deviceChanged(device, .up)
+    device.announce(.up)
   }
 
   /// Sets a device down.
   func setDown(_ device: NetworkDevice) {
     guard device.isUp else { return }
-    deviceChanged(device, .goingDown)
+    device.announce(.goingDown)
     device.isUp = false
     device.closed()
-    deviceChanged(device, .down)
+    device.announce(.down)
   }
 
   /// Gives a device another name, which must be free.
@@ -151,20 +153,20 @@ public final class NetworkNamespace {
           name + device.inet.addresses[index].label.dropFirst(former.count)
       }
     }
-    deviceChanged(device, .renamed(former))
+    device.announce(.renamed(former))
   }
 
   /// Changes a device's MTU, which the caller checked.
   func setMTU(_ device: NetworkDevice, _ mtu: Int) {
     guard device.mtu != mtu else { return }
     device.mtu = mtu
-    deviceChanged(device, .mtuChanged)
+    device.announce(.mtuChanged)
   }
 
   /// Changes a device's MAC address.
   func setMAC(_ device: NetworkDevice, _ mac: MACAddress) {
     device.mac = mac
-    deviceChanged(device, .addressChanged)
+    device.announce(.addressChanged)
   }
 
   // MARK: Addresses

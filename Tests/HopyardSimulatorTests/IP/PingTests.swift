@@ -16,19 +16,17 @@ struct PairOfHosts {
     b = machine.makeNamespace("b")
     let ends = [a, b].map { namespace in
       VethDevice(
-        name: "eth0", mac: machine.randomMAC(), mtu: 1500, number: machine.backlog.nextNumber(),
+        name: "eth0", mac: machine.randomMAC(), number: machine.backlog.nextNumber(),
         ifindex: namespace.devices.nextIndex(), host: namespace)
     }
     ends[0].peer = ends[1]
     ends[1].peer = ends[0]
-    ends[0].hasCarrier = false
-    ends[1].hasCarrier = false
     a.add(ends[0])
     b.add(ends[1])
     try a.addAddress(InterfaceAddress<UInt32>(local: 0x0a00_0001, prefixLength: 24), to: ends[0])
     try b.addAddress(InterfaceAddress<UInt32>(local: 0x0a00_0002, prefixLength: 24), to: ends[1])
-    a.setUp(ends[0])
-    b.setUp(ends[1])
+    try a.setUp(ends[0])
+    try b.setUp(ends[1])
   }
 }
 
