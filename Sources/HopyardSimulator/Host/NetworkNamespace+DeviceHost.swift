@@ -35,6 +35,15 @@ extension NetworkNamespace: DeviceHost {
     simulation.tracer?.record(step)
   }
 
+  func bringUp(_ device: NetworkDevice) {
+    guard (try? device.checkOpen()) != nil else { return }
+    setUp(device)
+  }
+
+  func bringDown(_ device: NetworkDevice) { setDown(device) }
+
+  func unregister(_ device: NetworkDevice) { remove(device) }
+
   /// What the network layer does when something happens to a device (`inetdev_event`,
   /// `fib_netdev_event`, `arp_netdev_event`).
   func deviceChanged(_ device: NetworkDevice, _ event: DeviceEvent) {
@@ -59,7 +68,7 @@ extension NetworkNamespace: DeviceHost {
         ipv4.neighbours.removeAll(on: device.number, keepingPermanent: true)
       }
     case .addressChanged:
-      ipv4.neighbours.removeAll(on: device.number, keepingPermanent: true)
+      ipv4.neighbours.removeAll(on: device.number)
       if device.isUp && ipv4.isOn(.arpNotify, device) { ipv4.announceAddresses(of: device) }
     case .mtuChanged:
       ipv4.exceptions.removeAll()

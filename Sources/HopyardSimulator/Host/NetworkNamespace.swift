@@ -94,7 +94,7 @@ public final class NetworkNamespace {
   /// Takes a device out of the namespace: down, without addresses, routes and neighbours.
   private func leave(_ device: NetworkDevice) {
     if device.isUp { setDown(device) }
-    deviceChanged(device, .unregistering)
+    device.announce(.unregistering)
     while !device.inet.addresses.isEmpty { removeAddress(at: 0, from: device, promoting: false) }
     ipv4.routes.deviceUnregistered(device.ifindex)
     ipv4.neighbours.removeAll(on: device.number)
@@ -126,16 +126,16 @@ public final class NetworkNamespace {
     guard !device.isUp else { return }
     device.isUp = true
     device.opened()
-    deviceChanged(device, .up)
+    device.announce(.up)
   }
 
   /// Sets a device down.
   func setDown(_ device: NetworkDevice) {
     guard device.isUp else { return }
-    deviceChanged(device, .goingDown)
+    device.announce(.goingDown)
     device.isUp = false
     device.closed()
-    deviceChanged(device, .down)
+    device.announce(.down)
   }
 
   /// Gives a device another name, which must be free.
@@ -151,20 +151,20 @@ public final class NetworkNamespace {
           name + device.inet.addresses[index].label.dropFirst(former.count)
       }
     }
-    deviceChanged(device, .renamed(former))
+    device.announce(.renamed(former))
   }
 
   /// Changes a device's MTU, which the caller checked.
   func setMTU(_ device: NetworkDevice, _ mtu: Int) {
     guard device.mtu != mtu else { return }
     device.mtu = mtu
-    deviceChanged(device, .mtuChanged)
+    device.announce(.mtuChanged)
   }
 
   /// Changes a device's MAC address.
   func setMAC(_ device: NetworkDevice, _ mac: MACAddress) {
     device.mac = mac
-    deviceChanged(device, .addressChanged)
+    device.announce(.addressChanged)
   }
 
   // MARK: Addresses
