@@ -230,6 +230,8 @@ final class MacvlanPort: ReceiveHandler {
       child.mac = device.mac
       child.announce(.addressChanged)
     case .unregistering:
+      // A parent that only moves to another namespace keeps its macvlan devices.
+      guard device.isGone else { return }
       for child in children.reversed() { child.host.unregister(child) }
     case .goingDown, .renamed, .masterChanged: break
     }

@@ -105,7 +105,9 @@ public final class VLANDevice: NetworkDevice {
       guard isUp, !isAddressSet, mac != parent.mac else { return }
       mac = parent.mac
       announce(.addressChanged)
-    case .unregistering: host.unregister(self)
+    case .unregistering:
+      // A parent that only moves to another namespace keeps its VLAN devices.
+      if parent.isGone { host.unregister(self) }
     case .goingDown, .renamed, .masterChanged: break
     }
   }

@@ -3,12 +3,6 @@ import HopyardWire
 extension NetworkNamespace: DeviceHost {
   var namespaceName: String { name }
 
-  func bringUp(_ device: NetworkDevice) { try? setUp(device) }
-
-  func bringDown(_ device: NetworkDevice) { setDown(device) }
-
-  func unregister(_ device: NetworkDevice) { remove(device) }
-
   /// Gives a packet to the layer that its EtherType names.
   @inline(__always)
   func receive(_ packet: consuming Packet, on device: NetworkDevice) {
@@ -41,6 +35,15 @@ extension NetworkNamespace: DeviceHost {
     simulation.tracer?.record(step)
   }
 
+  func bringUp(_ device: NetworkDevice) {
+    guard (try? device.checkOpen()) != nil else { return }
+    try? setUp(device)
+  }
+
+  func bringDown(_ device: NetworkDevice) { setDown(device) }
+
+  func unregister(_ device: NetworkDevice) { remove(device) }
+
   /// What the network layer does when something happens to a device (`inetdev_event`,
   /// `fib_netdev_event`, `arp_netdev_event`).
   func deviceChanged(_ device: NetworkDevice, _ event: DeviceEvent) {
@@ -66,7 +69,7 @@ extension NetworkNamespace: DeviceHost {
       }
     case .addressChanged:
       machine.rememberChange(of: device)
-      ipv4.neighbours.removeAll(on: device.number, keepingPermanent: true)
+      ipv4.neighbours.removeAll(on: device.number)
       if device.isUp && ipv4.isOn(.arpNotify, device) { ipv4.announceAddresses(of: device) }
     case .mtuChanged:
       ipv4.exceptions.removeAll()

@@ -1,3 +1,5 @@
+import HopyardSimulator
+
 /// ip(8).
 enum IpCommand {
   /// The command for the table.
@@ -57,9 +59,12 @@ enum IpCommand {
       try await process.printError(text)
       return status
     case .object(let index):
-      let context = IpContext(options: options, process: process, namespace: process.namespace)
+      guard let current = process.namespace as? NetworkNamespace else {
+        throw .refused("ip works in network namespaces only")
+      }
+      let context = IpContext(options: options, process: process, namespace: current)
       if let name = options.namespace {
-        guard let found = namespace(named: name, for: process) else {
+        guard let found = namespace(named: name, near: current) else {
           try await process.printError(
             "Cannot open network namespace \"\(name)\": No such file or directory\n"
           )
@@ -76,9 +81,12 @@ enum IpCommand {
     }
   }
 
-  /// The namespace of a name.
-  static func namespace(named name: String, for process: Process) -> (any ProcessNamespace)? {
-    (process.userland.rootNamespace as? any NamespaceDirectory)?.namespace(named: name)
+  /// The namespace of a name, as `/run/netns` has it: all but the one in which the machine starts.
+  static func namespace(
+    named name: String,
+    near other: NetworkNamespace
+  ) -> NetworkNamespace? {
+    other.machine.namespaces.first { $0 !== other.machine.root && $0.name == name }
   }
 
   /// Runs one command, from its object on, and writes what it printed.

@@ -9,11 +9,11 @@ final class IpContext {
   /// The process that runs it; nil in tests of the texts alone.
   let process: Process?
   /// The namespace on which it works.
-  var namespace: any ProcessNamespace
+  var namespace: NetworkNamespace
   /// What was written so far: descriptor 1 or 2, and the text.
   private(set) var written: [(descriptor: Int32, text: String)] = []
 
-  init(options: IpOptions, process: Process?, namespace: any ProcessNamespace) {
+  init(options: IpOptions, process: Process?, namespace: NetworkNamespace) {
     self.options = options
     self.process = process
     self.namespace = namespace

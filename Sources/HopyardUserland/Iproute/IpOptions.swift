@@ -144,7 +144,10 @@ struct IpOptions: Sendable {
       return .usage
     } else if isOption("-netns") {
       guard let name = value() else {
-        return .failure("Command line is not complete. Try option \"help\"\n", 255)
+        return .failure(
+          "Cannot open network namespace \"(null)\": No such file or directory\n",
+          255
+        )
       }
       namespace = name
     } else if isOption("-Numeric") {

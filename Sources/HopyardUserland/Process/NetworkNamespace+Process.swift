@@ -1,0 +1,3 @@
+import HopyardSimulator
+
+extension NetworkNamespace: ProcessNamespace {}
