@@ -16,6 +16,8 @@ public enum StopReason: Equatable, Sendable {
   case eventBudget
   /// `stop()` was called.
   case stopped
+  /// The heartbeat said so.
+  case interrupted
   /// A program used a facility that leaves the simulation's executor; the text names it.
   case foreignThread(String)
 }
@@ -40,6 +42,9 @@ public final class Simulation {
   }
   /// Where the steps of packets' journeys go; nil when nobody asks.
   @exclusivity(unchecked) public var tracer: (any Tracer)?
+  /// Called every 65,536 events of a run; the run ends when it gives false. For interrupts and
+  /// progress.
+  public var heartbeat: (() -> Bool)?
   /// The packets' memory.
   public let pool = PacketPool()
 
@@ -116,6 +121,7 @@ public final class Simulation {
       if eventCount & 1023 == 0, let problem = executor.foreignUse {
         return .foreignThread(problem)
       }
+      if eventCount & 0xffff == 0, let heartbeat, !heartbeat() { return .interrupted }
       left &-= 1
       eventCount &+= 1
       now.nanoseconds = time
