@@ -122,6 +122,14 @@ public class NetworkDevice {
   public internal(set) var isAllMulticast = false
   /// Whether the administrator switched multicast off.
   public internal(set) var isMulticastOff = false
+  /// Whether the administrator switched multicast on where the kind has it off.
+  public internal(set) var isMulticastOn = false
+  /// It was up since it came to its namespace.
+  public internal(set) var hasBeenUp = false
+  /// How many transmit queues the device says to have.
+  public internal(set) var transmitQueues = 1
+  /// How many receive queues the device says to have.
+  public internal(set) var receiveQueues = 1
   /// The device group (`ip link set group`).
   @exclusivity(unchecked) public internal(set) var group: UInt32 = 0
   /// The alias (`ip link set alias`).
@@ -189,7 +197,7 @@ public class NetworkDevice {
   /// The largest MTU that may be set.
   public var maximumMTU: Int { 65535 }
   /// The queueing discipline that `ip link` prints.
-  public var queueingDiscipline: String { isUp ? "noqueue" : "noop" }
+  public var queueingDiscipline: String { hasBeenUp ? "noqueue" : "noop" }
   /// The broadcast address.
   public var broadcast: MACAddress { isEthernet ? .broadcast : .zero }
   /// `IFF_MULTICAST` as the kind sets it.

@@ -20,6 +20,8 @@ public final class NetworkNamespace {
   public private(set) var sockets: SocketTable!
   /// Settings that change nothing in the model but can be written and read back.
   public var inertSettings: [String: String] = [:]
+  /// The numbers by which this namespace knows others.
+  var namespaceIdentifiers: [(name: String, number: Int)] = []
   /// It was removed.
   public private(set) var isGone = false
 
@@ -116,6 +118,7 @@ public final class NetworkNamespace {
       device.nameID = simulation.interfaceNameID(name)
     }
     device.inet = InetDevice()
+    device.hasBeenUp = false
     device.multicastFilter = [:]
     if other.devices[device.ifindex] != nil { device.ifindex = other.devices.nextIndex() }
     other.devices.insert(device)
@@ -127,6 +130,7 @@ public final class NetworkNamespace {
     guard !device.isUp else { return }
     try device.checkOpen()
     device.isUp = true
+    device.hasBeenUp = true
     device.opened()
     device.announce(.up)
   }
