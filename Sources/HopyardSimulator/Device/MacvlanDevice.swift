@@ -124,7 +124,7 @@ public final class MacvlanDevice: NetworkDevice {
 
 /// What the macvlan devices of a parent share, and how the parent's frames reach them.
 final class MacvlanPort: ReceiveHandler {
-  @exclusivity(unchecked) unowned let device: NetworkDevice
+  @exclusivity(unchecked) unowned(unsafe) let device: NetworkDevice
   /// In order of creation.
   @exclusivity(unchecked) var children: [MacvlanDevice] = []
   /// How many children hear through the parent.

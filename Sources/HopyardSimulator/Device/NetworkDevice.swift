@@ -95,9 +95,9 @@ public class NetworkDevice {
   /// The device's number on its machine; it never changes.
   public let number: UInt32
   /// The simulation to which it belongs.
-  public unowned let simulation: Simulation
+  public unowned(unsafe) let simulation: Simulation
   /// The namespace in which it is.
-  @exclusivity(unchecked) unowned var host: any DeviceHost
+  @exclusivity(unchecked) unowned(unsafe) var host: any DeviceHost
   /// Its name, unique in its namespace.
   @exclusivity(unchecked) public internal(set) var name: String
   /// The number that stands for its name.

@@ -6,10 +6,10 @@ public final class NetworkNamespace {
   /// Its name; the root namespace of a lab is `host`.
   public let name: String
   /// The machine to which it belongs.
-  public unowned let machine: Machine
+  public unowned(unsafe) let machine: Machine
   /// The simulation to which it belongs.
-  @exclusivity(unchecked) public unowned let simulation: Simulation
-  @exclusivity(unchecked) unowned let backlog: Backlog
+  @exclusivity(unchecked) public unowned(unsafe) let simulation: Simulation
+  @exclusivity(unchecked) unowned(unsafe) let backlog: Backlog
   /// Its devices.
   @exclusivity(unchecked) public private(set) var devices: DeviceTable!
   /// Its IPv4 layer.
