@@ -12,7 +12,7 @@ final class BenchmarkNetwork {
   /// A host: a namespace with `lo` up.
   func host(_ name: String) -> NetworkNamespace {
     let namespace = machine.makeNamespace(name)
-    namespace.bringUp(namespace.devices.loopback)
+    namespace.tryUp(namespace.devices.loopback)
     hosts.append(namespace)
     return namespace
   }
@@ -24,8 +24,8 @@ final class BenchmarkNetwork {
     _ nameB: String, _ addressB: String?
   ) throws -> (a: NetworkDevice, b: NetworkDevice) {
     let (left, right) = a.makeVeth(nameA, peer: nameB, in: b)
-    a.bringUp(left)
-    b.bringUp(right)
+    a.tryUp(left)
+    b.tryUp(right)
     if let addressA { try add(addressA, to: left, in: a) }
     if let addressB { try add(addressB, to: right, in: b) }
     return (left, right)
@@ -74,7 +74,7 @@ final class BenchmarkNetwork {
     let b = host("b")
     let switchHost = host("sw")
     let bridge = switchHost.makeBridge("br0")
-    switchHost.bringUp(bridge)
+    switchHost.tryUp(bridge)
     for (index, end) in [a, b].enumerated() {
       let pair = try link(switchHost, "p\(index)", nil, end, "eth0", "10.0.0.\(index + 1)/24")
       switchHost.enslave(pair.a, to: bridge)
