@@ -10,6 +10,11 @@ enum Workload {
   }
 
   private static let all: [(name: String, body: @Sendable (Parameters) throws -> Measurement)] = [
+    ("veth", NetworkWorkloads.veth),
+    ("bridge", NetworkWorkloads.bridge),
+    ("chain8", NetworkWorkloads.chain),
+    ("cable-bridge", NetworkWorkloads.cableBridge),
+    ("cable-chain", NetworkWorkloads.cableChain),
     ("closure-event", MicroWorkloads.closureEvent),
     ("pcap-record", MicroWorkloads.pcapRecord),
     ("program-step", MicroWorkloads.programStep),

@@ -8,7 +8,7 @@ final class Backlog: EventHandler {
   /// How many packets may wait (`net.core.netdev_max_backlog`).
   static let limit = 1_000_000
 
-  private unowned let simulation: Simulation
+  private unowned(unsafe) let simulation: Simulation
   @exclusivity(unchecked) private var handler: UInt32 = 0
   @exclusivity(unchecked) private var queue = PacketQueue()
   /// The machine's devices by number; a device that is gone leaves a hole.

@@ -79,12 +79,13 @@ public final class MacvlanDevice: NetworkDevice {
   }
 
   override func opened() {
-    if mode == .passthru && !leavesPromiscuity { parent.promiscuity += 1 }
+    // The parent must hear frames to an address that is not its own.
+    if mode != .passthru || !leavesPromiscuity { port.listeners += 1 }
     hasCarrier = parent.hasCarrier
   }
 
   override func closed() {
-    if mode == .passthru && !leavesPromiscuity { parent.promiscuity -= 1 }
+    if mode != .passthru || !leavesPromiscuity { port.listeners -= 1 }
   }
 
   override func removed() { port.remove(self) }
@@ -123,9 +124,15 @@ public final class MacvlanDevice: NetworkDevice {
 
 /// What the macvlan devices of a parent share, and how the parent's frames reach them.
 final class MacvlanPort: ReceiveHandler {
-  @exclusivity(unchecked) unowned let device: NetworkDevice
+  @exclusivity(unchecked) unowned(unsafe) let device: NetworkDevice
   /// In order of creation.
   @exclusivity(unchecked) var children: [MacvlanDevice] = []
+  /// How many children hear through the parent.
+  var listeners = 0 {
+    didSet {
+      if (oldValue > 0) != (listeners > 0) { device.promiscuity += listeners > 0 ? 1 : -1 }
+    }
+  }
 
   init(device: NetworkDevice) { self.device = device }
 

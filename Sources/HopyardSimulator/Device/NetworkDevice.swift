@@ -95,9 +95,9 @@ public class NetworkDevice {
   /// The device's number on its machine; it never changes.
   public let number: UInt32
   /// The simulation to which it belongs.
-  public unowned let simulation: Simulation
+  public unowned(unsafe) let simulation: Simulation
   /// The namespace in which it is.
-  @exclusivity(unchecked) unowned var host: any DeviceHost
+  @exclusivity(unchecked) unowned(unsafe) var host: any DeviceHost
   /// Its name, unique in its namespace.
   @exclusivity(unchecked) public internal(set) var name: String
   /// The number that stands for its name.
@@ -122,6 +122,14 @@ public class NetworkDevice {
   public internal(set) var isAllMulticast = false
   /// Whether the administrator switched multicast off.
   public internal(set) var isMulticastOff = false
+  /// Whether the administrator switched multicast on where the kind has it off.
+  public internal(set) var isMulticastOn = false
+  /// It was up since it came to its namespace.
+  public internal(set) var hasBeenUp = false
+  /// How many transmit queues the device says to have.
+  public internal(set) var transmitQueues = 1
+  /// How many receive queues the device says to have.
+  public internal(set) var receiveQueues = 1
   /// The device group (`ip link set group`).
   @exclusivity(unchecked) public internal(set) var group: UInt32 = 0
   /// The alias (`ip link set alias`).
@@ -189,7 +197,7 @@ public class NetworkDevice {
   /// The largest MTU that may be set.
   public var maximumMTU: Int { 65535 }
   /// The queueing discipline that `ip link` prints.
-  public var queueingDiscipline: String { isUp ? "noqueue" : "noop" }
+  public var queueingDiscipline: String { hasBeenUp ? "noqueue" : "noop" }
   /// The broadcast address.
   public var broadcast: MACAddress { isEthernet ? .broadcast : .zero }
   /// `IFF_MULTICAST` as the kind sets it.

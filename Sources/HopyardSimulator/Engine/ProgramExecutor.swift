@@ -16,7 +16,7 @@ final class ProgramExecutor: TaskExecutor, EventHandler, @unchecked Sendable {
   /// How long after what woke it a program takes its next step.
   static let step: Int64 = .microseconds(20)
 
-  private unowned var simulation: Simulation!
+  private unowned(unsafe) var simulation: Simulation!
   private var handler: UInt32 = 0
   @exclusivity(unchecked) private var jobs: [UnownedJob] = []
   @exclusivity(unchecked) private var firstJob = 0

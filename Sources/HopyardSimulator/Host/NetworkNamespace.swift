@@ -6,10 +6,10 @@ public final class NetworkNamespace {
   /// Its name; the root namespace of a lab is `host`.
   public let name: String
   /// The machine to which it belongs.
-  public unowned let machine: Machine
+  public unowned(unsafe) let machine: Machine
   /// The simulation to which it belongs.
-  @exclusivity(unchecked) public unowned let simulation: Simulation
-  @exclusivity(unchecked) unowned let backlog: Backlog
+  @exclusivity(unchecked) public unowned(unsafe) let simulation: Simulation
+  @exclusivity(unchecked) unowned(unsafe) let backlog: Backlog
   /// Its devices.
   @exclusivity(unchecked) public private(set) var devices: DeviceTable!
   /// Its IPv4 layer.
@@ -20,6 +20,8 @@ public final class NetworkNamespace {
   public private(set) var sockets: SocketTable!
   /// Settings that change nothing in the model but can be written and read back.
   public var inertSettings: [String: String] = [:]
+  /// The numbers by which this namespace knows others.
+  var namespaceIdentifiers: [(name: String, number: Int)] = []
   /// It was removed.
   public private(set) var isGone = false
 
@@ -116,6 +118,7 @@ public final class NetworkNamespace {
       device.nameID = simulation.interfaceNameID(name)
     }
     device.inet = InetDevice()
+    device.hasBeenUp = false
     device.multicastFilter = [:]
     if other.devices[device.ifindex] != nil { device.ifindex = other.devices.nextIndex() }
     other.devices.insert(device)
@@ -127,6 +130,7 @@ public final class NetworkNamespace {
     guard !device.isUp else { return }
     try device.checkOpen()
     device.isUp = true
+    device.hasBeenUp = true
     device.opened()
     device.announce(.up)
   }

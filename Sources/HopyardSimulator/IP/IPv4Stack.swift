@@ -3,7 +3,7 @@ import HopyardWire
 /// Where a packet goes: what the routing tables said, bound to this namespace's devices.
 struct RouteDecision {
   /// The device to leave by; for local delivery the device it came by.
-  unowned var device: NetworkDevice
+  unowned(unsafe) var device: NetworkDevice
   /// The neighbour to which the frame goes.
   var nextHop: UInt32
   /// The route's type: unicast, local, broadcast or multicast.
@@ -114,13 +114,13 @@ public struct ICMPErrorReport: Sendable {
 
 /// The IPv4 layer of a namespace: receive, forward, deliver, send, and ICMP, ARP and IGMP with it.
 final class IPv4Stack {
-  @exclusivity(unchecked) unowned let simulation: Simulation
-  @exclusivity(unchecked) unowned let host: any DeviceHost
+  @exclusivity(unchecked) unowned(unsafe) let simulation: Simulation
+  @exclusivity(unchecked) unowned(unsafe) let host: any DeviceHost
   @exclusivity(unchecked) let devices: DeviceTable
   @exclusivity(unchecked) let routes = RoutingTables<UInt32>()
   @exclusivity(unchecked) var neighbours: NeighbourTable<IPv4Stack>!
   @exclusivity(unchecked) var netfilter: Netfilter!
-  @exclusivity(unchecked) weak var transport: (any TransportLayer)?
+  @exclusivity(unchecked) unowned(unsafe) var transport: (any TransportLayer)?
   @exclusivity(unchecked) var settings = NamespaceSettings()
   /// The settings `all` and `default`.
   @exclusivity(unchecked) var allSettings = InterfaceSettings()

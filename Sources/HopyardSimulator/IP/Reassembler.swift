@@ -22,7 +22,7 @@ final class Reassembler {
   }
 
   private let simulation: Simulation
-  unowned var stack: IPv4Stack!
+  unowned(unsafe) var stack: IPv4Stack!
   private var datagrams: [Key: Datagram] = [:]
   private var memory = 0
 

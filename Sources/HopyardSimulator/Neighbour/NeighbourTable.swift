@@ -80,8 +80,8 @@ final class NeighbourTable<Output: NeighbourOutput> {
     var address: Address
   }
 
-  private unowned let simulation: Simulation
-  private unowned let output: Output
+  private unowned(unsafe) let simulation: Simulation
+  private unowned(unsafe) let output: Output
   private var random: RandomSource
   /// Open addressing with linear probing, so that a look-up costs some nanoseconds.
   private var slots: ContiguousArray<Entry?>

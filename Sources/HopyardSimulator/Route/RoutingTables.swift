@@ -12,7 +12,7 @@ public final class RoutingTables<Address: RoutableAddress> {
   @exclusivity(unchecked) public internal(set) var generation: UInt32 = 1
 
   /// The devices of the namespace.
-  public weak var devices: (any RouteDeviceInformation<Address>)?
+  public unowned(unsafe) var devices: (any RouteDeviceInformation<Address>)?
 
   /// How multipath routes divide flows (`fib_multipath_hash_policy`): 0 by addresses, 1 by ports.
   public var multipathHashPolicy: UInt8 = 0

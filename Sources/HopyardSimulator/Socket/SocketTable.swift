@@ -2,7 +2,7 @@ import HopyardWire
 
 /// The sockets of a namespace, and which of them a received packet reaches.
 public final class SocketTable {
-  @exclusivity(unchecked) unowned let stack: IPv4Stack
+  @exclusivity(unchecked) unowned(unsafe) let stack: IPv4Stack
   /// Bound UDP sockets by port, the newest first.
   private var udp: [UInt16: [UDPSocket]] = [:]
   private var raw: [RawSocket] = []

@@ -2,7 +2,7 @@ import HopyardWire
 
 /// The TCP side of a namespace's sockets.
 final class TCPLayer {
-  unowned let table: SocketTable
+  unowned(unsafe) let table: SocketTable
 
   init(table: SocketTable) { self.table = table }
 

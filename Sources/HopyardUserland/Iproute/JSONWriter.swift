@@ -6,6 +6,8 @@ struct JSONWriter {
     case number(Int64)
     case unsigned(UInt64)
     case bool(Bool)
+    /// A number as it is to be written.
+    case raw(String)
     case null
   }
 
@@ -78,6 +80,7 @@ struct JSONWriter {
     case .number(let number): text += String(number)
     case .unsigned(let number): text += String(number)
     case .bool(let bool): text += bool ? "true" : "false"
+    case .raw(let text): self.text += text
     case .null: text += "null"
     }
   }

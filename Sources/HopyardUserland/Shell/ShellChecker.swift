@@ -17,6 +17,32 @@ final class ShellChecker {
     if problems.count < 100, !problems.contains(problem) { problems.append(problem) }
   }
 
+  /// Notes the functions that a list defines, without looking at anything else.
+  func collectFunctions(_ list: CommandList) {
+    for item in list.items {
+      for pipeline in [item.first] + item.rest.map(\.pipeline) {
+        for command in pipeline.commands { collectFunctions(command) }
+      }
+    }
+  }
+
+  private func collectFunctions(_ command: ShellCommand) {
+    switch command.kind {
+    case .function(let name, let body):
+      functions.insert(name)
+      collectFunctions(body.command)
+    case .group(let list), .subshell(let list): collectFunctions(list)
+    case .condition(let branches, let otherwise):
+      for branch in branches { collectFunctions(branch.body) }
+      if let otherwise { collectFunctions(otherwise) }
+    case .forEach(_, _, let body), .forArithmetic(_, _, _, let body), .loop(_, _, let body):
+      collectFunctions(body)
+    case .choice(_, let cases):
+      for one in cases { collectFunctions(one.body) }
+    case .simple, .conditional, .arithmetic: return
+    }
+  }
+
   func check(_ list: CommandList) {
     for item in list.items {
       check(item.first)

@@ -2,9 +2,10 @@ extension CommandTable {
   /// Adds the commands that know nothing of networks: text filters, files, processes.
   public func addStandardCommands() {
     add([
-      EchoCommand.command, KillCommand.command, SleepCommand.command, TimeoutCommand.command,
-      WhichCommand.command,
+      EchoCommand.command, PrintfCommand.command, KillCommand.command, SleepCommand.command,
+      TimeoutCommand.command, WhichCommand.command, SedCommand.command,
     ])
-    add(WrapperCommands.all)
+    add(TestCommand.all + GrepCommand.all + CatCommands.all + SortCommands.all)
+    add(FileCommands.all + SmallCommands.all + DumpCommands.all + WrapperCommands.all)
   }
 }

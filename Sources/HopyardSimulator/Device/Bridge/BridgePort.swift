@@ -68,9 +68,9 @@ public struct BridgePortFlags: OptionSet, Sendable {
 /// A device that is part of a bridge.
 public final class BridgePort: ReceiveHandler {
   /// The bridge.
-  @exclusivity(unchecked) public unowned let bridge: BridgeDevice
+  @exclusivity(unchecked) public unowned(unsafe) let bridge: BridgeDevice
   /// The device.
-  @exclusivity(unchecked) public unowned let device: NetworkDevice
+  @exclusivity(unchecked) public unowned(unsafe) let device: NetworkDevice
   /// Its number in the bridge, from 1.
   public let number: UInt16
   /// Its state.

@@ -1,0 +1,105 @@
+import Hopyard
+
+/// A network under measurement: hosts with addresses and routes, joined by veth pairs.
+final class BenchmarkNetwork {
+  let simulation = Simulation()
+  private let machine: Machine
+  /// Every interface that carries traffic.
+  private(set) var hosts: [NetworkNamespace] = []
+
+  init() { machine = Machine(simulation: simulation) }
+
+  /// A host: a namespace with `lo` up.
+  func host(_ name: String) -> NetworkNamespace {
+    let namespace = machine.makeNamespace(name)
+    namespace.tryUp(namespace.devices.loopback)
+    hosts.append(namespace)
+    return namespace
+  }
+
+  /// A veth pair, both ends up, with these addresses.
+  @discardableResult
+  func link(
+    _ a: NetworkNamespace, _ nameA: String, _ addressA: String?, _ b: NetworkNamespace,
+    _ nameB: String, _ addressB: String?
+  ) throws -> (a: NetworkDevice, b: NetworkDevice) {
+    let (left, right) = a.makeVeth(nameA, peer: nameB, in: b)
+    a.tryUp(left)
+    b.tryUp(right)
+    if let addressA { try add(addressA, to: left, in: a) }
+    if let addressB { try add(addressB, to: right, in: b) }
+    return (left, right)
+  }
+
+  private func add(_ text: String, to device: NetworkDevice, in host: NetworkNamespace) throws {
+    guard let prefix = IPv4Prefix(text) else { throw Options.Failure(message: "bad \(text)") }
+    try host.addAddress(
+      InterfaceAddress<UInt32>(
+        local: prefix.address.rawValue, prefixLength: Int(prefix.length),
+        broadcast: prefix.broadcast.rawValue), to: device)
+  }
+
+  /// A route by a gateway.
+  func route(_ host: NetworkNamespace, to prefix: String, via gateway: String) throws {
+    guard let prefix = IPv4Prefix(prefix), let gateway = IPv4Address(gateway) else {
+      throw Options.Failure(message: "bad route \(prefix) via \(gateway)")
+    }
+    try host.routes.insert(
+      Route<UInt32>(
+        prefix: prefix.address.rawValue, length: Int(prefix.length),
+        nexthops: [Nexthop<UInt32>(gateway: gateway.rawValue)]), mode: .create)
+  }
+
+  // MARK: Topologies
+
+  /// Two hosts and what is between them.
+  struct Path {
+    var from: NetworkNamespace
+    var to: NetworkNamespace
+    var destination: String
+    var hops: Int
+  }
+
+  /// Two hosts on one veth pair.
+  func veth() throws -> Path {
+    let a = host("a")
+    let b = host("b")
+    try link(a, "eth0", "10.0.0.1/24", b, "eth0", "10.0.0.2/24")
+    return Path(from: a, to: b, destination: "10.0.0.2", hops: 1)
+  }
+
+  /// Two hosts on one bridge.
+  func bridge() throws -> Path {
+    let a = host("a")
+    let b = host("b")
+    let switchHost = host("sw")
+    let bridge = switchHost.makeBridge("br0")
+    switchHost.tryUp(bridge)
+    for (index, end) in [a, b].enumerated() {
+      let pair = try link(switchHost, "p\(index)", nil, end, "eth0", "10.0.0.\(index + 1)/24")
+      switchHost.enslave(pair.a, to: bridge)
+    }
+    return Path(from: a, to: b, destination: "10.0.0.2", hops: 2)
+  }
+
+  /// Two hosts with routers between them.
+  func chain(routers: Int) throws -> Path {
+    let nodes =
+      [host("a")] + (0..<routers).map { host("r\($0 + 1)") } + [host("b")]
+    for index in 0..<(nodes.count - 1) {
+      try link(
+        nodes[index], "right", "10.0.\(index).1/30", nodes[index + 1], "left",
+        "10.0.\(index).2/30")
+      if index > 0 { nodes[index].setForwarding(true) }
+    }
+    for index in 0..<(nodes.count - 1) {
+      try route(nodes[index], to: "0.0.0.0/0", via: "10.0.\(index).2")
+      if index > 0 {
+        try route(nodes[index + 1], to: "10.0.0.0/30", via: "10.0.\(index).1")
+      }
+    }
+    return Path(
+      from: nodes[0], to: nodes[nodes.count - 1], destination: "10.0.\(nodes.count - 2).2",
+      hops: nodes.count - 1)
+  }
+}

@@ -1,0 +1,175 @@
+import HopyardWire
+
+/// What an administrator does to devices (`ip link set`), with the kernel's checks and errors.
+extension NetworkNamespace {
+  /// Sets a device up.
+  public func setLinkUp(_ device: NetworkDevice) throws(LinkError) {
+    guard !device.isUp else { return }
+    try device.checkOpen()
+    setUp(device)
+    noteLink(of: device)
+  }
+
+  /// Sets a device down.
+  public func setLinkDown(_ device: NetworkDevice) {
+    setDown(device)
+    noteLink(of: device)
+  }
+
+  /// Removes a device.
+  public func removeLink(_ device: NetworkDevice) throws(LinkError) {
+    // Physical devices and `lo` have nobody who could remove them.
+    guard !device.kind.isEmpty else { throw LinkError(.notSupported) }
+    remove(device)
+  }
+
+  /// Changes a device's MTU.
+  public func setLinkMTU(_ device: NetworkDevice, _ mtu: Int) throws(LinkError) {
+    guard device.mtu != mtu else { return }
+    try Self.checkMTU(mtu, device.minimumMTU...max(device.minimumMTU, device.maximumMTU))
+    try device.checkMTU(mtu)
+    if let bridge = device as? BridgeDevice { bridge.isMTUSet = true }
+    setMTU(device, mtu)
+  }
+
+  /// Changes a device's MAC address.
+  public func setLinkMAC(_ device: NetworkDevice, _ mac: MACAddress) throws(LinkError) {
+    guard device.isEthernet, !device.isLoopback else { throw LinkError(.notSupported) }
+    guard mac.isValidForDevice else { throw LinkError(.addressNotAvailable) }
+    if let vlan = device as? VLANDevice { vlan.isAddressSet = true }
+    if let macvlan = device as? MacvlanDevice {
+      if macvlan.mode == .passthru {
+        macvlan.mac = mac
+        try (macvlan.parent.host as? NetworkNamespace)?.setLinkMAC(macvlan.parent, mac)
+      } else if macvlan.isUp && macvlan.mac != mac && macvlan.port.isBusy(mac, for: macvlan) {
+        throw LinkError(.addressInUse)
+      }
+    }
+    if let bridge = device as? BridgeDevice {
+      bridge.setAddressByHand(mac)
+      bridge.announce(.addressChanged)
+      return
+    }
+    setMAC(device, mac)
+  }
+
+  /// Gives a device another name.
+  public func setLinkName(_ device: NetworkDevice, _ name: String) throws(LinkError) {
+    guard device.name != name else { return }
+    if devices[name] != nil { throw LinkError(.fileExists) }
+    rename(device, to: name)
+  }
+
+  /// Moves a device to another namespace, under a new name if one is given.
+  public func moveLink(
+    _ device: NetworkDevice, to other: NetworkNamespace, name: String? = nil
+  ) throws(LinkError) {
+    guard other !== self else {
+      if let name { try setLinkName(device, name) }
+      return
+    }
+    // Some devices belong to their namespace.
+    if device.isLoopback || device is BridgeDevice {
+      throw LinkError(
+        .invalidArgument, "The interface netns is immutable")
+    }
+    if other.devices[name ?? device.name] != nil { throw LinkError(.fileExists) }
+    _ = identifier(of: other)
+    move(device, to: other, name: name)
+    other.noteLink(of: device)
+  }
+
+  /// Switches ARP on a device on or off.
+  public func setLinkARP(_ device: NetworkDevice, _ on: Bool) {
+    guard device.isNoARP == on else { return }
+    device.isNoARP = !on
+    ipv4.neighbours.removeAll(on: device.number)
+    ipv4.flows.removeAll()
+  }
+
+  /// Switches `promisc` on or off.
+  public func setLinkPromiscuous(_ device: NetworkDevice, _ on: Bool) {
+    guard device.isPromiscuousByHand != on else { return }
+    device.isPromiscuousByHand = on
+    device.promiscuity += on ? 1 : -1
+  }
+
+  /// Switches `allmulticast` on or off.
+  public func setLinkAllMulticast(_ device: NetworkDevice, _ on: Bool) {
+    device.isAllMulticast = on
+  }
+
+  /// Switches multicast on or off.
+  public func setLinkMulticast(_ device: NetworkDevice, _ on: Bool) {
+    device.isMulticastOff = device.isMulticastCapable && !on
+    device.isMulticastOn = !device.isMulticastCapable && on
+  }
+
+  /// Changes the length of the transmit queue.
+  public func setLinkQueueLength(_ device: NetworkDevice, _ length: Int) {
+    device.queueLength = length
+  }
+
+  /// Changes the device group.
+  public func setLinkGroup(_ device: NetworkDevice, _ group: UInt32) { device.group = group }
+
+  /// Changes the alias.
+  public func setLinkAlias(_ device: NetworkDevice, _ alias: String) { device.alias = alias }
+
+  // MARK: Masters
+
+  /// Makes a device part of another one, or of none; leaves a former one first.
+  public func setLinkMaster(_ device: NetworkDevice, _ master: NetworkDevice?) throws(LinkError) {
+    if let port = device.bridgePort {
+      port.bridge.detach(port)
+    } else if device.master != nil {
+      throw LinkError(.notSupported)
+    }
+    guard let master else { return }
+    guard let bridge = master as? BridgeDevice else { throw LinkError(.notSupported) }
+    guard device.isEthernet, !device.isLoopback, device.mac.isValidForDevice else {
+      throw LinkError(.invalidArgument)
+    }
+    if device is BridgeDevice {
+      throw LinkError(.loop, "Can not enslave a bridge to a bridge")
+    }
+    if device.receiveHandler != nil || device.stands(on: bridge) { throw LinkError(.busy) }
+    bridge.attach(device)
+  }
+
+  // MARK: Namespaces as seen from here
+
+  /// The number by which this namespace knows another one, given out when first needed.
+  @discardableResult
+  public func identifier(of other: NetworkNamespace) -> Int {
+    if let known = knownIdentifier(of: other) { return known }
+    var number = 0
+    while namespaceIdentifiers.contains(where: { $0.number == number }) { number += 1 }
+    namespaceIdentifiers.append((other.name, number))
+    return number
+  }
+
+  /// The number by which this namespace knows another one, if it has one.
+  public func knownIdentifier(of other: NetworkNamespace) -> Int? {
+    namespaceIdentifiers.removeAll { machine.namespace(named: $0.name) == nil }
+    return namespaceIdentifiers.first { $0.name == other.name }?.number
+  }
+
+  /// The kernel tells of a device whose other half is elsewhere, and gives that place a number.
+  func noteLink(of device: NetworkDevice) {
+    guard let other = device.lower?.host as? NetworkNamespace, other !== self else { return }
+    identifier(of: other)
+  }
+}
+
+extension NetworkDevice {
+  /// Whether the device stands, directly or not, on another one.
+  func stands(on other: NetworkDevice) -> Bool {
+    if self is VethDevice { return false }
+    guard let lower else { return false }
+    return lower === other || lower.stands(on: other)
+  }
+
+  /// The namespace in which the device is.
+  public var namespace: NetworkNamespace? { host as? NetworkNamespace }
+}
