@@ -37,7 +37,7 @@ extension NetworkNamespace: DeviceHost {
 
   func bringUp(_ device: NetworkDevice) {
     guard (try? device.checkOpen()) != nil else { return }
-    try? setUp(device)
+    setUp(device)
   }
 
   func bringDown(_ device: NetworkDevice) { setDown(device) }

@@ -126,9 +126,8 @@ public final class NetworkNamespace {
   }
 
   /// Sets a device up.
-  func setUp(_ device: NetworkDevice) throws(LinkError) {
+  func setUp(_ device: NetworkDevice) {
     guard !device.isUp else { return }
-    try device.checkOpen()
     device.isUp = true
     device.hasBeenUp = true
     device.opened()

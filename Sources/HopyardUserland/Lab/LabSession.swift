@@ -24,6 +24,8 @@ public enum LabEnding: Equatable, Sendable {
   case eventBudget
   /// A command waits for what can never come.
   case stuck
+  /// The run was interrupted from outside.
+  case interrupted
   /// A program left the simulation's clock; the text names the cause.
   case foreignThread(String)
 
@@ -33,7 +35,7 @@ public enum LabEnding: Equatable, Sendable {
     case .finished: 0
     case .exited(let status): status == 0 ? 0 : 1
     case .refused: 2
-    case .timeLimit, .eventBudget, .stuck, .foreignThread: 1
+    case .timeLimit, .eventBudget, .stuck, .foreignThread, .interrupted: 1
     }
   }
 }
@@ -124,6 +126,7 @@ public final class LabSession {
       if isDone { return ending }
       switch reason {
       case .stopped: continue
+      case .interrupted: return .interrupted
       case .idle: return .stuck
       case .timeLimit: return .timeLimit
       case .eventBudget: return .eventBudget
@@ -141,6 +144,7 @@ public final class LabSession {
       switch reason {
       case .idle, .timeLimit: return nil
       case .stopped: continue
+      case .interrupted: return .interrupted
       case .eventBudget: return .eventBudget
       case .foreignThread(let text): return .foreignThread(text)
       }

@@ -122,11 +122,20 @@ public final class RecordDirectory {
     namespace: any ProcessNamespace,
     isIPv6: Bool = false
   ) throws(RecordError) {
-    let directory = path + "/state/" + namespace.name
-    try Self.makeDirectory(directory)
-    for command in Self.stateCommands + (isIPv6 ? Self.stateCommands6 : []) {
+    try Self.writeState(
+      session, namespace: namespace,
+      to: path + "/state/" + CapturePath.component(namespace.name), isIPv6: isIPv6)
+  }
+
+  /// Writes a namespace's state into a directory of its own.
+  public static func writeState(
+    _ session: LabSession, namespace: any ProcessNamespace, to directory: String,
+    isIPv6: Bool = false
+  ) throws(RecordError) {
+    try makeDirectory(directory)
+    for command in stateCommands + (isIPv6 ? stateCommands6 : []) {
       let output = session.report(command.arguments, in: namespace) ?? []
-      try Self.write("\(directory)/\(command.file)", output)
+      try write("\(directory)/\(command.file)", output)
     }
   }
 

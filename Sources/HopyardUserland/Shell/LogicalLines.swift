@@ -52,6 +52,18 @@ extension ShellSource {
     return result
   }
 
+  /// Whether the text ends in the middle of a loop, a quote, a here-document or a continuation.
+  public var needsMore: Bool {
+    guard let last = bytes.last else { return false }
+    if last == 0x5C { return true }
+    do {
+      _ = try ShellParser.parse(ShellText(self, 0..<bytes.count))
+      return false
+    } catch {
+      return error.missing != nil
+    }
+  }
+
   private func physicalLines() -> [Range<Int>] {
     var lines: [Range<Int>] = []
     for (number, start) in starts.enumerated() {

@@ -25,8 +25,8 @@ struct PairOfHosts {
     b.add(ends[1])
     try a.addAddress(InterfaceAddress<UInt32>(local: 0x0a00_0001, prefixLength: 24), to: ends[0])
     try b.addAddress(InterfaceAddress<UInt32>(local: 0x0a00_0002, prefixLength: 24), to: ends[1])
-    try a.setUp(ends[0])
-    try b.setUp(ends[1])
+    a.setUp(ends[0])
+    b.setUp(ends[1])
   }
 }
 

@@ -1,0 +1,22 @@
+extension CommandTable {
+  /// The commands that labs can use.
+  public static func labCommands(iptables: IptablesVariant = .nft) -> CommandTable {
+    let table = CommandTable()
+    table.addStandardCommands()
+    table.add(IpCommand.command)
+    return table
+  }
+}
+
+extension Userland {
+  /// Puts `/proc` and `/sys` in place.
+  func mountNetworkTrees() {}
+}
+
+/// Which kernel interface plain `iptables` uses.
+public enum IptablesVariant: String, Sendable, CaseIterable {
+  /// `iptables-nft`.
+  case nft
+  /// `iptables-legacy`.
+  case legacy
+}
