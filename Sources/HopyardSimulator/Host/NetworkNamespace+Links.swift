@@ -4,9 +4,7 @@ import HopyardWire
 extension NetworkNamespace {
   /// Sets a device up.
   public func setLinkUp(_ device: NetworkDevice) throws(LinkError) {
-    guard !device.isUp else { return }
-    try device.checkOpen()
-    setUp(device)
+    try setUp(device)
     noteLink(of: device)
   }
 
@@ -62,7 +60,9 @@ extension NetworkNamespace {
 
   /// Moves a device to another namespace, under a new name if one is given.
   public func moveLink(
-    _ device: NetworkDevice, to other: NetworkNamespace, name: String? = nil
+    _ device: NetworkDevice,
+    to other: NetworkNamespace,
+    name: String? = nil
   ) throws(LinkError) {
     guard other !== self else {
       if let name { try setLinkName(device, name) }
@@ -71,7 +71,9 @@ extension NetworkNamespace {
     // Some devices belong to their namespace.
     if device.isLoopback || device is BridgeDevice {
       throw LinkError(
-        .invalidArgument, "The interface netns is immutable")
+        .invalidArgument,
+        "The interface netns is immutable"
+      )
     }
     if other.devices[name ?? device.name] != nil { throw LinkError(.fileExists) }
     _ = identifier(of: other)
