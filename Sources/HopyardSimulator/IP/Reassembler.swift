@@ -138,6 +138,11 @@ final class Reassembler {
 
 extension Packet {
   /// Writes bytes over own ones.
+  mutating func write(_ bytes: [UInt8], at offset: Int) {
+    bytes.withUnsafeBytes { write($0, at: offset) }
+  }
+
+  /// Writes bytes over own ones.
   mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
     precondition(offset >= 0 && offset &+ bytes.count <= count, "a write outside the packet")
     if let source = bytes.baseAddress { (start + offset).copyMemory(from: source, byteCount: bytes.count) }

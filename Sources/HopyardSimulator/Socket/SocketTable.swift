@@ -16,7 +16,7 @@ public final class SocketTable {
   init(stack: IPv4Stack, name: String) {
     self.stack = stack
     random = stack.simulation.randomSource("ports/\(name)")
-    tcp = TCPLayer(table: self)
+    tcp = TCPLayer(table: self, name: name)
   }
 
   // MARK: Making
@@ -48,7 +48,26 @@ public final class SocketTable {
     return socket
   }
 
-  func add(_ socket: Socket) { all.append(socket) }
+  /// Makes a TCP socket.
+  public func makeTCP() -> TCPSocket {
+    let socket = TCPSocket(number: nextNumber(), table: self)
+    all.append(socket)
+    return socket
+  }
+
+  /// Lists a TCP socket that a listener gave to a program.
+  func list(_ socket: TCPSocket) {
+    if !all.contains(where: { $0 === socket }) { all.append(socket) }
+  }
+
+  /// Takes a TCP socket off the list of those that programs hold.
+  func forget(_ socket: TCPSocket) {
+    all.removeAll { $0 === socket }
+    if socket.state == .closed { tcp.unbind(socket) }
+  }
+
+  /// Every TCP connection and listener, also those that no program holds any more.
+  public var connections: [TCPSocket] { tcp.all }
 
   func makeNumber() -> UInt32 { nextNumber() }
 
