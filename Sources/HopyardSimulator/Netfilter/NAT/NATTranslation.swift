@@ -13,7 +13,7 @@ enum NATTranslation {
     if !view.isLaterFragment {
       rewriteTransport(
         &packet, at: view.transport, end: view.totalLength, view.protocol, old, new, target,
-        manipulation, hasChecksum: true)
+        manipulation)
     }
     if old != new {
       packet.setU32(new, at: offset)
@@ -22,10 +22,20 @@ enum NATTranslation {
     packet.metadata.flags.insert(.translated)
   }
 
+  /// Writes an address into the IP header only.
+  static func rewriteAddress(
+    _ packet: inout Packet, _ new: UInt32, _ manipulation: NATManipulation
+  ) {
+    let offset = manipulation == .source ? 12 : 16
+    let old = packet.u32(at: offset)
+    packet.setU32(new, at: offset)
+    packet.setU16(InternetChecksum.adjust(packet.u16(at: 10), from: old, to: new), at: 10)
+    packet.metadata.flags.insert(.translated)
+  }
+
   private static func rewriteTransport(
     _ packet: inout Packet, at transport: Int, end: Int, _ proto: UInt8, _ old: UInt32,
-    _ new: UInt32, _ target: ConntrackTuple<UInt32>, _ manipulation: NATManipulation,
-    hasChecksum: Bool
+    _ new: UInt32, _ target: ConntrackTuple<UInt32>, _ manipulation: NATManipulation
   ) {
     switch proto {
     case 6, 17, 33, 132, 136:
@@ -34,7 +44,6 @@ enum NATTranslation {
       let oldPort = packet.u16(at: portOffset)
       let newPort = manipulation == .source ? target.sourcePort : target.destinationPort
       packet.setU16(newPort, at: portOffset)
-      // SCTP's CRC-32c does not cover addresses; its ports are left to the full computation.
       let checksumOffset: Int
       switch proto {
       case 6: checksumOffset = transport + 16
@@ -42,7 +51,7 @@ enum NATTranslation {
       case 17, 136: checksumOffset = transport + 6
       default: return
       }
-      guard hasChecksum, checksumOffset + 2 <= end else { return }
+      guard checksumOffset + 2 <= end else { return }
       let checksum = packet.u16(at: checksumOffset)
       if proto == 17, checksum == 0 { return }
       var adjusted = InternetChecksum.adjust(checksum, from: old, to: new)
@@ -80,7 +89,7 @@ enum NATTranslation {
       // The quoted transport checksum may lie within what is quoted.
       rewriteTransport(
         &packet, at: quoted.transport, end: view.totalLength, quoted.protocol, old, new, target,
-        manipulation, hasChecksum: true)
+        manipulation)
     }
     packet.setU32(new, at: addressOffset)
     packet.setU16(
