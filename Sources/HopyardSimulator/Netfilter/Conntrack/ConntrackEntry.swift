@@ -1,35 +1,35 @@
 /// Facts about a connection, numbered as `enum ip_conntrack_status`.
-public struct ConntrackStatus: OptionSet, Hashable, Sendable {
+public struct ConnectionFacts: OptionSet, Hashable, Sendable {
   /// The bits.
   public let rawValue: UInt32
   /// Makes a status from bits.
   public init(rawValue: UInt32) { self.rawValue = rawValue }
   /// An expectation announced it.
-  public static let expected = ConntrackStatus(rawValue: 1)
+  public static let expected = ConnectionFacts(rawValue: 1)
   /// Packets went both ways.
-  public static let seenReply = ConntrackStatus(rawValue: 2)
+  public static let seenReply = ConnectionFacts(rawValue: 2)
   /// It is not to be removed early.
-  public static let assured = ConntrackStatus(rawValue: 4)
+  public static let assured = ConnectionFacts(rawValue: 4)
   /// Its first packet has left the host or reached a socket.
-  public static let confirmed = ConntrackStatus(rawValue: 8)
+  public static let confirmed = ConnectionFacts(rawValue: 8)
   /// The original direction's source is translated.
-  public static let sourceNAT = ConntrackStatus(rawValue: 16)
+  public static let sourceNAT = ConnectionFacts(rawValue: 16)
   /// The original direction's destination is translated.
-  public static let destinationNAT = ConntrackStatus(rawValue: 32)
+  public static let destinationNAT = ConnectionFacts(rawValue: 32)
   /// The source translation is decided.
-  public static let sourceNATDone = ConntrackStatus(rawValue: 128)
+  public static let sourceNATDone = ConnectionFacts(rawValue: 128)
   /// The destination translation is decided.
-  public static let destinationNATDone = ConntrackStatus(rawValue: 256)
+  public static let destinationNATDone = ConnectionFacts(rawValue: 256)
   /// It is no longer in the table.
-  public static let dying = ConntrackStatus(rawValue: 512)
+  public static let dying = ConnectionFacts(rawValue: 512)
   /// Its timeout does not move.
-  public static let fixedTimeout = ConntrackStatus(rawValue: 1024)
+  public static let fixedTimeout = ConnectionFacts(rawValue: 1024)
   /// A rule named its helper.
-  public static let helper = ConntrackStatus(rawValue: 8192)
+  public static let helper = ConnectionFacts(rawValue: 8192)
   /// Its packets and bytes are counted.
-  static let accounted = ConntrackStatus(rawValue: 1 << 30)
+  static let accounted = ConnectionFacts(rawValue: 1 << 30)
   /// It is in the list of translated sources.
-  static let bySource = ConntrackStatus(rawValue: 1 << 31)
+  static let bySource = ConnectionFacts(rawValue: 1 << 31)
 }
 
 /// What changed since listeners were last told, numbered as `enum ip_conntrack_events`.
@@ -63,7 +63,7 @@ public enum ConntrackHelper: UInt8, Sendable, CaseIterable {
 struct ConntrackEntry<Address: AddressWord> {
   var original: ConntrackTuple<Address>
   var reply: ConntrackTuple<Address>
-  var status: ConntrackStatus = []
+  var status: ConnectionFacts = []
   var mark: UInt32 = 0
   /// When it expires; before confirmation, how long it will live.
   var deadline: Int64 = 0

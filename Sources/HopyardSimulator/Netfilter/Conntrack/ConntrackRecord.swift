@@ -46,7 +46,7 @@ public struct ConntrackRecord: Hashable, Sendable {
   /// As its answers look.
   public var reply: ConntrackTupleRecord
   /// Facts about it.
-  public var status: ConntrackStatus
+  public var status: ConnectionFacts
   /// The connection mark.
   public var mark: UInt32
   /// Whole seconds until it expires.

@@ -2,9 +2,9 @@ import HopyardWire
 
 /// A rule in the form in which packets meet it: the usual conditions in one flat value.
 ///
-/// What does not fit is left in `matches`, which are looked at in their order.
+/// What does not fit is left among the chain's matches, which are looked at in their order.
 struct CompiledRule {
-  /// Which conditions are inverted, and which there are.
+  /// Which conditions there are, and which are inverted.
   struct Flags: OptionSet {
     let rawValue: UInt32
     static let invertSource = Flags(rawValue: 1)
@@ -17,41 +17,21 @@ struct CompiledRule {
     static let ports = Flags(rawValue: 128)
     static let invertSourcePort = Flags(rawValue: 256)
     static let invertDestinationPort = Flags(rawValue: 512)
-    static let inputPattern = Flags(rawValue: 1024)
-    static let outputPattern = Flags(rawValue: 2048)
-    static let connectionState = Flags(rawValue: 4096)
-    static let invertConnectionState = Flags(rawValue: 8192)
+    static let inputPrefix = Flags(rawValue: 1024)
+    static let outputPrefix = Flags(rawValue: 2048)
+    static let states = Flags(rawValue: 4096)
+    static let invertStates = Flags(rawValue: 8192)
     static let mark = Flags(rawValue: 16384)
     static let invertMark = Flags(rawValue: 32768)
-    static let interfaces = Flags(rawValue: 65536)
-    static let countsNothing = Flags(rawValue: 131072)
-    static let more: Flags = [.ports, .connectionState, .mark]
+    static let input = Flags(rawValue: 65536)
+    static let output = Flags(rawValue: 131_072)
+    /// Whether the protocol counts.
+    static let `protocol` = Flags(rawValue: 262_144)
+    /// Whatever is not an address or a protocol.
+    static let others: Flags = [
+      .fragment, .notFragment, .ports, .states, .mark, .input, .output,
+    ]
   }
-
-  var source: UInt32 = 0
-  var sourceMask: UInt32 = 0
-  var destination: UInt32 = 0
-  var destinationMask: UInt32 = 0
-  var flags: Flags = []
-  /// Interned names, or indices of patterns that end in `+`; 0 for any.
-  var input: UInt32 = 0
-  var output: UInt32 = 0
-  var sourcePorts: (UInt16, UInt16) = (0, .max)
-  var destinationPorts: (UInt16, UInt16) = (0, .max)
-  var mark: UInt32 = 0
-  var markMask: UInt32 = 0
-  var connectionStates: UInt16 = 0
-  var `protocol`: UInt8 = 0
-  var action = Action.next
-  /// Of the chain's jumps, rejections or targets; depends on `action`.
-  var operand: UInt32 = 0
-  /// The general conditions that are left.
-  var firstMatch: UInt32 = 0
-  var matchCount: UInt16 = 0
-  /// The run of rules that are found by a hash, plus 1; 0 for none.
-  var run: UInt16 = 0
-  /// The rule's first state slot.
-  var firstState: UInt32 = 0
 
   /// What a rule does.
   enum Action: UInt8 {
@@ -62,78 +42,219 @@ struct CompiledRule {
     case `return`
     case jump
     case goto
-    /// Something that `Target` describes.
+    /// Something that the rule's target describes.
     case target
+  }
+
+  var source: UInt32 = 0
+  var sourceMask: UInt32 = 0
+  var destination: UInt32 = 0
+  var destinationMask: UInt32 = 0
+  var flags: Flags = []
+  /// Interned names, or numbers of prefixes among the chain's names.
+  var input: UInt32 = 0
+  var output: UInt32 = 0
+  var sourcePorts: (first: UInt16, last: UInt16) = (0, .max)
+  var destinationPorts: (first: UInt16, last: UInt16) = (0, .max)
+  var mark: UInt32 = 0
+  var markMask: UInt32 = 0
+  var states: UInt16 = 0
+  var `protocol`: UInt8 = 0
+  var action = Action.next
+  /// Of a jump: the place of its chain among the chain's destinations.
+  var operand: UInt32 = 0
+  /// The matches that are left.
+  var firstMatch: UInt32 = 0
+  var matchCount: UInt16 = 0
+  /// The run of rules that a hash finds, plus 1; 0 for none.
+  var run: UInt16 = 0
+}
+
+/// A chain's rules, compiled once and shared by all namespaces that have the chain.
+final class CompiledChain {
+  let chain: Chain
+  let count: Int
+  /// The matches that are not in the flat rules.
+  let matches: ContiguousArray<Match>
+  /// Interface names that end in `+`, without it.
+  let prefixes: [String]
+  let runs: UnsafeMutablePointer<RuleRun>
+  private let runCount: Int
+  /// Whether a rule asks for the bytes of connections, which makes the kernel count them.
+  let needsAccounting: Bool
+  let flat: UnsafeMutablePointer<CompiledRule>
+
+  init(_ chain: Chain, in simulation: Simulation) {
+    self.chain = chain
+    let rules = chain.rules
+    count = rules.count
+    flat = .allocate(capacity: max(1, rules.count))
+    var compiler = ChainCompiler(simulation: simulation, destinations: chain.destinations)
+    for (index, rule) in rules.enumerated() {
+      (flat + index).initialize(to: compiler.compile(rule))
+    }
+    matches = compiler.matches
+    prefixes = compiler.prefixes
+    needsAccounting = rules.contains { rule in
+      rule.matches.contains { if case .connectionBytes = $0 { true } else { false } }
+    }
+    let found = RuleRun.find(in: flat, count: rules.count)
+    runCount = found.count
+    runs = .allocate(capacity: max(1, found.count))
+    for (index, run) in found.enumerated() { (runs + index).initialize(to: run) }
+  }
+
+  deinit {
+    for index in 0..<runCount { runs[index].deallocate() }
+    runs.deallocate()
+    flat.deinitialize(count: count)
+    flat.deallocate()
   }
 }
 
-/// A run of rules that all name one exact value of the same field.
-struct RuleRun {
-  enum Field: UInt8 {
-    case destination, source, destinationPort, sourcePort
+/// Turns rules into flat ones and gathers what they refer to.
+struct ChainCompiler {
+  let simulation: Simulation
+  private let destinations: [String: UInt32]
+  private(set) var matches: ContiguousArray<Match> = []
+  private(set) var prefixes: [String] = []
+
+  init(simulation: Simulation, destinations: [String]) {
+    self.simulation = simulation
+    self.destinations = Dictionary(
+      uniqueKeysWithValues: destinations.enumerated().map { ($1, UInt32($0)) })
   }
 
-  let field: Field
-  let end: Int
-  /// Open addressing: keys, and where their candidates begin in `candidates`.
-  private let keys: [UInt64]
-  private let candidates: [Int32]
-  private let mask: Int
+  mutating func compile(_ rule: Rule) -> CompiledRule {
+    var flat = CompiledRule()
+    if let source = rule.source {
+      flat.source = UInt32(truncatingIfNeeded: source.address)
+      flat.sourceMask = UInt32(truncatingIfNeeded: source.mask)
+      if source.inverted { flat.flags.insert(.invertSource) }
+    }
+    if let destination = rule.destination {
+      flat.destination = UInt32(truncatingIfNeeded: destination.address)
+      flat.destinationMask = UInt32(truncatingIfNeeded: destination.mask)
+      if destination.inverted { flat.flags.insert(.invertDestination) }
+    }
+    if let wanted = rule.protocol, wanted.value.rawValue != 0 || wanted.inverted {
+      flat.protocol = wanted.value.rawValue
+      flat.flags.insert(.protocol)
+      if wanted.inverted { flat.flags.insert(.invertProtocol) }
+    }
+    if let name = rule.inInterface {
+      flat.flags.insert(.input)
+      if name.inverted { flat.flags.insert(.invertInput) }
+      if name.isPrefix { flat.flags.insert(.inputPrefix) }
+      flat.input = intern(name)
+    }
+    if let name = rule.outInterface {
+      flat.flags.insert(.output)
+      if name.inverted { flat.flags.insert(.invertOutput) }
+      if name.isPrefix { flat.flags.insert(.outputPrefix) }
+      flat.output = intern(name)
+    }
+    switch rule.fragment {
+    case true?: flat.flags.insert(.fragment)
+    case false?: flat.flags.insert(.notFragment)
+    case nil: break
+    }
+    compileMatches(rule, &flat)
+    switch rule.target {
+    case nil: flat.action = .next
+    case .accept: flat.action = .accept
+    case .drop, .queue: flat.action = .drop
+    case .return: flat.action = .return
+    case .jump(let name):
+      flat.action = .jump
+      flat.operand = destinations[name] ?? 0
+    case .goto(let name):
+      flat.action = .goto
+      flat.operand = destinations[name] ?? 0
+    default: flat.action = .target
+    }
+    return flat
+  }
 
-  /// Rules in a row that are worth a hash; below it reading on is as quick.
-  static let minimumLength = 24
+  /// A match may become part of the flat rule unless one before it keeps state: that one must not
+  /// be asked about packets that the later match would refuse, nor the other way round.
+  private mutating func compileMatches(_ rule: Rule, _ flat: inout CompiledRule) {
+    flat.firstMatch = UInt32(matches.count)
+    var mayInline = true
+    for match in rule.matches {
+      if mayInline, inline(match, &flat) { continue }
+      if case .comment = match { continue }
+      if match.isOrdered { mayInline = false }
+      matches.append(match)
+      flat.matchCount += 1
+    }
+  }
 
-  init(field: Field, start: Int, end: Int, key: (Int) -> UInt32) {
-    self.field = field
-    self.end = end
-    var size = 16
-    while size < (end - start) * 2 { size *= 2 }
-    mask = size - 1
-    // Each key's rules in order, as a list that a negative number ends.
-    var order: [(key: UInt32, rules: [Int32])] = []
-    var place: [UInt32: Int] = [:]
-    for rule in start..<end {
-      let value = key(rule)
-      if let known = place[value] {
-        order[known].rules.append(Int32(rule))
-      } else {
-        place[value] = order.count
-        order.append((value, [Int32(rule)]))
+  private func inline(_ match: Match, _ flat: inout CompiledRule) -> Bool {
+    switch match {
+    case .comment: return true
+    case .tcp(let wanted):
+      guard wanted.flags == nil, wanted.option == nil, !flat.flags.contains(.ports) else {
+        return false
       }
-    }
-    var keys = [UInt64](repeating: 0, count: size)
-    var candidates: [Int32] = []
-    for (value, rules) in order {
-      var position = Self.hash(value) & mask
-      while keys[position] != 0 { position = (position + 1) & mask }
-      keys[position] = UInt64(value) << 32 | UInt64(candidates.count + 1)
-      candidates.append(contentsOf: rules)
-      candidates.append(-1)
-    }
-    self.keys = keys
-    self.candidates = candidates
-  }
-
-  @inline(__always)
-  private static func hash(_ key: UInt32) -> Int {
-    Int(truncatingIfNeeded: (UInt64(key) &* 0x9e37_79b9_7f4a_7c15) &>> 32)
-  }
-
-  /// Where the candidates for a key begin, or nil if no rule has it.
-  @inline(__always)
-  func candidates(for key: UInt32) -> Int? {
-    var position = Self.hash(key) & mask
-    while true {
-      let slot = keys[position]
-      if slot == 0 { return nil }
-      if UInt32(truncatingIfNeeded: slot &>> 32) == key {
-        return Int(UInt32(truncatingIfNeeded: slot)) &- 1
+      inline(wanted.source, wanted.destination, &flat)
+      return true
+    case .udp(let wanted):
+      guard !flat.flags.contains(.ports) else { return false }
+      inline(wanted.source, wanted.destination, &flat)
+      return true
+    case .state(let wanted):
+      return inline(wanted, &flat)
+    case .conntrack(let wanted):
+      guard let states = wanted.states, wanted == ConntrackMatch(states: states) else {
+        return false
       }
-      position = (position &+ 1) & mask
+      return inline(states, &flat)
+    case .mark(let wanted):
+      guard !flat.flags.contains(.mark) else { return false }
+      flat.flags.insert(.mark)
+      if wanted.inverted { flat.flags.insert(.invertMark) }
+      flat.mark = wanted.mark
+      flat.markMask = wanted.mask
+      return true
+    default: return false
     }
   }
 
-  /// The candidate at a place; negative at the end.
-  @inline(__always)
-  func candidate(_ place: Int) -> Int { Int(candidates[place]) }
+  private func inline(_ states: StateMatch, _ flat: inout CompiledRule) -> Bool {
+    guard !flat.flags.contains(.states) else { return false }
+    flat.flags.insert(.states)
+    if states.inverted { flat.flags.insert(.invertStates) }
+    flat.states = states.states.rawValue
+    return true
+  }
+
+  private func inline(
+    _ source: PortMatch?, _ destination: PortMatch?, _ flat: inout CompiledRule
+  ) {
+    flat.flags.insert(.ports)
+    if let source {
+      flat.sourcePorts = (source.first, source.last)
+      if source.inverted { flat.flags.insert(.invertSourcePort) }
+    }
+    if let destination {
+      flat.destinationPorts = (destination.first, destination.last)
+      if destination.inverted { flat.flags.insert(.invertDestinationPort) }
+    }
+  }
+
+  private mutating func intern(_ match: InterfaceMatch) -> UInt32 {
+    guard match.isPrefix else { return simulation.interfaceNameID(match.name) }
+    if let known = prefixes.firstIndex(of: match.name) { return UInt32(known) }
+    prefixes.append(match.name)
+    return UInt32(prefixes.count - 1)
+  }
+}
+
+extension Match {
+  /// Whether it matters which packets are compared with it, because it remembers or draws lots.
+  var isOrdered: Bool {
+    if case .statistic = self { return true }
+    return isStateful
+  }
 }

@@ -52,6 +52,8 @@ protocol NetfilterEnvironment: AnyObject {
   func assignSocket(
     _ packet: inout Packet, address: IPv4Address, port: UInt16, input: InterfaceReference?
   ) -> Bool
+  /// The smaller MTU of the packet's own way and of the way back (`TCPMSS --clamp-mss-to-pmtu`).
+  func smallestPathMTU(of packet: borrowing Packet, output: InterfaceReference?) -> Int
   /// Writes a line to the kernel's log.
   func log(_ line: String)
 }

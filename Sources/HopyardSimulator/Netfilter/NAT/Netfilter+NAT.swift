@@ -141,7 +141,7 @@ extension Netfilter {
       return
     }
     let entry = conntrack.table.entry(index)
-    let done: ConntrackStatus = manipulation == .source ? .sourceNATDone : .destinationNATDone
+    let done: ConnectionFacts = manipulation == .source ? .sourceNATDone : .destinationNATDone
     guard !entry.pointee.status.contains(.confirmed), !entry.pointee.status.contains(done) else {
       return
     }
