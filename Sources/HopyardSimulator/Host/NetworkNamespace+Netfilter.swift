@@ -18,14 +18,18 @@ extension NetworkNamespace: NetfilterEnvironment {
   }
 
   func sourceAddress(
-    toward destination: IPv4Address, output: InterfaceReference
+    toward destination: IPv4Address,
+    output: InterfaceReference
   ) -> IPv4Address? {
     var key = FlowKey<UInt32>(destination: destination.rawValue)
     key.outputIfindex = output.ifindex
     // The address must suit the next hop, which shares a subnet with it.
     let nextHop = (try? routes.routeOutput(key))?.neighbour ?? destination.rawValue
     let source = routes.sourceAddress(
-      ifindex: output.ifindex, gateway: nextHop, scope: .universe)
+      ifindex: output.ifindex,
+      gateway: nextHop,
+      scope: .universe
+    )
     return source == 0 ? nil : IPv4Address(rawValue: source)
   }
 
@@ -43,7 +47,9 @@ extension NetworkNamespace: NetfilterEnvironment {
   private func route(ofLocal packet: borrowing Packet) -> RouteDecision? {
     let source = packet.u32(at: 12)
     var options = OutputOptions(
-      destination: packet.u32(at: 16), ipProtocol: IPProtocol(rawValue: packet.u8(at: 9)))
+      destination: packet.u32(at: 16),
+      ipProtocol: IPProtocol(rawValue: packet.u8(at: 9))
+    )
     let type = routes.addressType(source)
     if type == .local || type == .unicast {
       options.source = source
@@ -70,11 +76,17 @@ extension NetworkNamespace: NetfilterEnvironment {
   }
 
   func sendUnreachable(
-    about packet: borrowing Packet, code: UInt8, hook: Hook, input: InterfaceReference?
+    about packet: borrowing Packet,
+    code: UInt8,
+    hook: Hook,
+    input: InterfaceReference?
   ) {
     ipv4.sendICMPError(
-      about: packet, type: .destinationUnreachable, code: code,
-      received: input.flatMap { device($0.device) })
+      about: packet,
+      type: .destinationUnreachable,
+      code: code,
+      received: input.flatMap { device($0.device) }
+    )
   }
 
   func sendReset(about packet: borrowing Packet, hook: Hook, input: InterfaceReference?) {
@@ -116,7 +128,12 @@ extension NetworkNamespace: NetfilterEnvironment {
       InternetChecksum.checksum(
         of: UnsafeRawBufferPointer(rebasing: bytes[20...]),
         initial: InternetChecksum.pseudoHeader(
-          source: source, destination: destination, protocol: .tcp, length: 20))
+          source: source,
+          destination: destination,
+          protocol: .tcp,
+          length: 20
+        )
+      )
     }
     reset.setU16(sum, at: 36)
     reset.metadata.journey = simulation.nextJourney()
@@ -129,7 +146,9 @@ extension NetworkNamespace: NetfilterEnvironment {
 
   func sendCopy(of packet: borrowing Packet, toward gateway: IPv4Address, output: String?) {
     var options = OutputOptions(
-      destination: gateway.rawValue, ipProtocol: IPProtocol(rawValue: packet.u8(at: 9)))
+      destination: gateway.rawValue,
+      ipProtocol: IPProtocol(rawValue: packet.u8(at: 9))
+    )
     options.tos = packet.u8(at: 1)
     if let output {
       guard let device = devices[output] else { return }
@@ -153,7 +172,10 @@ extension NetworkNamespace: NetfilterEnvironment {
   }
 
   func isReversePathRight(
-    of packet: borrowing Packet, input: InterfaceReference, loose: Bool, acceptLocal: Bool,
+    of packet: borrowing Packet,
+    input: InterfaceReference,
+    loose: Bool,
+    acceptLocal: Bool,
     validMark: Bool
   ) -> Bool {
     let source = packet.u32(at: 12)
@@ -176,16 +198,22 @@ extension NetworkNamespace: NetfilterEnvironment {
     let ifindex = interfaceReference(packet.metadata.inputDevice)?.ifindex ?? 0
     guard
       let socket = sockets.findUDP(
-        source: packet.ipv4(at: 12), sourcePort: packet.u16(at: start),
-        destination: packet.ipv4(at: 16), destinationPort: packet.u16(at: start + 2),
-        ifindex: ifindex)
+        source: packet.ipv4(at: 12),
+        sourcePort: packet.u16(at: start),
+        destination: packet.ipv4(at: 16),
+        destinationPort: packet.u16(at: start + 2),
+        ifindex: ifindex
+      )
     else { return false }
     if onlyTransparent { return socket.options.isTransparent }
     return !noWildcard || !socket.localAddress.isAny
   }
 
   func assignSocket(
-    _ packet: inout Packet, address: IPv4Address, port: UInt16, input: InterfaceReference?
+    _ packet: inout Packet,
+    address: IPv4Address,
+    port: UInt16,
+    input: InterfaceReference?
   ) -> Bool { false }
 
   func smallestPathMTU(of packet: borrowing Packet, output: InterfaceReference?) -> Int {

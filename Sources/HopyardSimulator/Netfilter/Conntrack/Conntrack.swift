@@ -172,7 +172,9 @@ public final class Conntrack {
 
   @inline(__always)
   private func resolve(
-    _ packet: borrowing Packet, _ view: PacketView, _ template: ConntrackTemplate?
+    _ packet: borrowing Packet,
+    _ view: PacketView,
+    _ template: ConntrackTemplate?
   ) -> ConntrackTable<UInt32>.Handle? {
     lastFailureIsFull = false
     guard var tuple = tuple(of: packet, view) else { return nil }
@@ -210,8 +212,12 @@ public final class Conntrack {
     default: break
     }
     return Tuple(
-      source: view.source, destination: view.destination, sourcePort: first,
-      destinationPort: second, protocol: view.protocol)
+      source: view.source,
+      destination: view.destination,
+      sourcePort: first,
+      destinationPort: second,
+      protocol: view.protocol
+    )
   }
 
   /// Finds a living entry.
@@ -225,7 +231,9 @@ public final class Conntrack {
   }
 
   private func begin(
-    _ tuple: Tuple, zoneInReply: UInt16, template: ConntrackTemplate?
+    _ tuple: Tuple,
+    zoneInReply: UInt16,
+    template: ConntrackTemplate?
   ) -> ConntrackTable<UInt32>.Handle? {
     guard var reply = tuple.inverted else { return nil }
     reply.zone = zoneInReply
@@ -250,7 +258,9 @@ public final class Conntrack {
   /// Restarts an entry's time and counts the packet.
   @inline(__always)
   func refresh(
-    _ entry: UnsafeMutablePointer<Entry>, _ direction: ConntrackDirection, _ seconds: Int,
+    _ entry: UnsafeMutablePointer<Entry>,
+    _ direction: ConntrackDirection,
+    _ seconds: Int,
     _ length: Int
   ) {
     let status = entry.pointee.status
@@ -286,7 +296,9 @@ public final class Conntrack {
 
   /// Two first packets of one flow: the later one joins the entry that came first.
   private func resolveClash(
-    _ packet: inout Packet, _ index: UInt32, with clash: ConntrackTable<UInt32>.Handle
+    _ packet: inout Packet,
+    _ index: UInt32,
+    with clash: ConntrackTable<UInt32>.Handle
   ) -> NetfilterVerdict {
     let entry = table.entry(index)
     let other = table.entry(clash.index)
@@ -371,7 +383,8 @@ public final class Conntrack {
         where: { index in
           let entry = table.entry(index)
           return entry.pointee.deadline <= now || !entry.pointee.status.contains(.assured)
-        })
+        }
+      )
     else { return false }
     kill(victim)
     statistics.earlyDrop &+= 1
@@ -410,16 +423,20 @@ public final class Conntrack {
   private func tellListeners(_ entry: UnsafeMutablePointer<Entry>) {
     let isNew = !entry.pointee.changes.isDisjoint(with: [.new, .related])
     let event = ConntrackEvent(
-      kind: isNew ? .new : .update, record: ConntrackRecord(entry.pointee, at: simulation.now),
-      byUserspace: false)
+      kind: isNew ? .new : .update,
+      record: ConntrackRecord(entry.pointee, at: simulation.now),
+      byUserspace: false
+    )
     for listener in listeners { listener.body(event) }
   }
 
   private func tellDestroyed(_ entry: UnsafeMutablePointer<Entry>, byUserspace: Bool) {
     guard !listeners.isEmpty, settings.events != 0 else { return }
     let event = ConntrackEvent(
-      kind: .destroy, record: ConntrackRecord(entry.pointee, at: simulation.now),
-      byUserspace: byUserspace)
+      kind: .destroy,
+      record: ConntrackRecord(entry.pointee, at: simulation.now),
+      byUserspace: byUserspace
+    )
     for listener in listeners { listener.body(event) }
   }
 }

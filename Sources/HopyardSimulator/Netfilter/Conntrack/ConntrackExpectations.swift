@@ -39,7 +39,9 @@ extension Conntrack {
 
   /// Finds `PORT a,b,c,d,e,f` of the client or the server's answer 227 to PASV.
   private func readFTP(
-    _ packet: borrowing Packet, _ index: UInt32, _ direction: ConntrackDirection
+    _ packet: borrowing Packet,
+    _ index: UInt32,
+    _ direction: ConntrackDirection
   ) {
     guard let view = PacketView(packet), view.protocol == 6,
       let segment = TCPSegment(packet, at: view.transport, end: view.totalLength)
@@ -69,12 +71,17 @@ extension Conntrack {
     guard address.rawValue == own.source else { return }
     let port = UInt16(octets[4]) << 8 | UInt16(octets[5])
     let expectation = ConntrackExpectation(
-      master: index, masterGeneration: entry.pointee.generation,
+      master: index,
+      masterGeneration: entry.pointee.generation,
       deadline: (simulation.now + .seconds(300)).nanoseconds,
-      source: IPv4Address(rawValue: own.destination), destination: address,
-      destinationPort: port, protocol: .tcp,
+      source: IPv4Address(rawValue: own.destination),
+      destination: address,
+      destinationPort: port,
+      protocol: .tcp,
       masterOriginal: ConntrackTupleRecord(entry.pointee.original, packets: 0, bytes: 0),
-      helper: "ftp", timeout: 300)
+      helper: "ftp",
+      timeout: 300
+    )
     expectations.removeAll {
       $0.master == index && $0.destination == address && $0.destinationPort == port
     }

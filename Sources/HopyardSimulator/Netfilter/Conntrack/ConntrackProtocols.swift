@@ -5,8 +5,11 @@ extension Conntrack {
 
   @inline(__always)
   func trackUDP(
-    _ entry: UnsafeMutablePointer<Entry>, _ handle: ConntrackTable<UInt32>.Handle,
-    _ packet: borrowing Packet, _ view: PacketView, _ hook: Hook
+    _ entry: UnsafeMutablePointer<Entry>,
+    _ handle: ConntrackTable<UInt32>.Handle,
+    _ packet: borrowing Packet,
+    _ view: PacketView,
+    _ hook: Hook
   ) -> Judgement {
     let length = Int(packet.u16(at: view.transport &+ 4))
     guard length >= 8, length <= view.transportLength else { return .invalid }
@@ -26,8 +29,11 @@ extension Conntrack {
     // A flow that still talks after two seconds is a stream, and worth keeping.
     let isStream = now > entry.pointee.streamStart
     refresh(
-      entry, handle.direction, isStream ? settings.udpStreamTimeout : settings.udpTimeout,
-      view.totalLength)
+      entry,
+      handle.direction,
+      isStream ? settings.udpStreamTimeout : settings.udpTimeout,
+      view.totalLength
+    )
     if isStream, !entry.pointee.status.contains(.assured) {
       entry.pointee.status.insert(.assured)
       entry.pointee.changes.insert(.assured)
@@ -39,8 +45,10 @@ extension Conntrack {
 
   @inline(__always)
   func trackICMP(
-    _ entry: UnsafeMutablePointer<Entry>, _ handle: ConntrackTable<UInt32>.Handle,
-    _ packet: borrowing Packet, _ view: PacketView
+    _ entry: UnsafeMutablePointer<Entry>,
+    _ handle: ConntrackTable<UInt32>.Handle,
+    _ packet: borrowing Packet,
+    _ view: PacketView
   ) -> Judgement {
     if !entry.pointee.status.contains(.confirmed) {
       switch packet.u8(at: view.transport) {
@@ -56,13 +64,17 @@ extension Conntrack {
   ///
   /// Valid without a connection in the packet's metadata means that the message is no error.
   func icmpError(
-    _ packet: inout Packet, _ view: PacketView, _ template: ConntrackTemplate?, at hook: Hook
+    _ packet: inout Packet,
+    _ view: PacketView,
+    _ template: ConntrackTemplate?,
+    at hook: Hook
   ) -> Judgement {
     guard view.transportLength >= 8 else { return .invalid }
     if hook == .prerouting, settings.checksum != 0, !view.moreFragments {
       let isRight = packet.withBytes { bytes in
         InternetChecksum.isValid(
-          UnsafeRawBufferPointer(rebasing: bytes[view.transport..<view.totalLength]))
+          UnsafeRawBufferPointer(rebasing: bytes[view.transport..<view.totalLength])
+        )
       }
       guard isRight else { return .invalid }
     }
@@ -93,8 +105,11 @@ extension Conntrack {
   // MARK: TCP
 
   func trackTCP(
-    _ entry: UnsafeMutablePointer<Entry>, _ handle: ConntrackTable<UInt32>.Handle,
-    _ packet: borrowing Packet, _ view: PacketView, _ hook: Hook
+    _ entry: UnsafeMutablePointer<Entry>,
+    _ handle: ConntrackTable<UInt32>.Handle,
+    _ packet: borrowing Packet,
+    _ view: PacketView,
+    _ hook: Hook
   ) -> Judgement {
     guard let segment = TCPSegment(packet, at: view.transport, end: view.totalLength) else {
       return .invalid
@@ -163,7 +178,11 @@ extension Conntrack {
     }
     if checksWindow {
       switch entry.pointee.tcp.checkWindow(
-        segment, packet, direction, beLiberal: settings.tcpBeLiberal != 0)
+        segment,
+        packet,
+        direction,
+        beLiberal: settings.tcpBeLiberal != 0
+      )
       {
       case .inWindow: break
       case .ignore: return .valid
@@ -231,8 +250,11 @@ extension Conntrack {
   ///
   /// Returns the state to go on with if the packet proves that a SYN which was ignored was good.
   private func ignore(
-    _ entry: UnsafeMutablePointer<Entry>, _ segment: TCPSegment, _ packet: borrowing Packet,
-    _ direction: ConntrackDirection, _ oldState: TCPState
+    _ entry: UnsafeMutablePointer<Entry>,
+    _ segment: TCPSegment,
+    _ packet: borrowing Packet,
+    _ direction: ConntrackDirection,
+    _ oldState: TCPState
   ) -> TCPState? {
     var tcp = entry.pointee.tcp
     defer { entry.pointee.tcp = tcp }
@@ -277,8 +299,10 @@ extension Conntrack {
   }
 
   private func judgeReset(
-    _ entry: UnsafeMutablePointer<Entry>, _ segment: TCPSegment,
-    _ direction: ConntrackDirection, _ oldState: TCPState
+    _ entry: UnsafeMutablePointer<Entry>,
+    _ segment: TCPSegment,
+    _ direction: ConntrackDirection,
+    _ oldState: TCPState
   ) -> ResetJudgement {
     let tcp = entry.pointee.tcp
     let other = tcp.side(direction.opposite)
@@ -308,18 +332,24 @@ extension Conntrack {
 
   @inline(__always)
   private func isChecksumRight(
-    _ packet: borrowing Packet, _ view: PacketView, length: Int
+    _ packet: borrowing Packet,
+    _ view: PacketView,
+    length: Int
   ) -> Bool {
     // A first fragment cannot be verified.
     if view.moreFragments { return true }
     return packet.withBytes { bytes in
       InternetChecksum.isValid(
         UnsafeRawBufferPointer(
-          rebasing: bytes[view.transport..<(view.transport &+ length)]),
+          rebasing: bytes[view.transport..<(view.transport &+ length)]
+        ),
         initial: InternetChecksum.pseudoHeader(
           source: IPv4Address(rawValue: view.source),
           destination: IPv4Address(rawValue: view.destination),
-          protocol: IPProtocol(rawValue: view.protocol), length: length))
+          protocol: IPProtocol(rawValue: view.protocol),
+          length: length
+        )
+      )
     }
   }
 }
@@ -364,7 +394,11 @@ struct QuotedPacket {
     default: break
     }
     tuple = ConntrackTuple(
-      source: packet.u32(at: offset + 12), destination: packet.u32(at: offset + 16),
-      sourcePort: first, destinationPort: second, protocol: `protocol`)
+      source: packet.u32(at: offset + 12),
+      destination: packet.u32(at: offset + 16),
+      sourcePort: first,
+      destinationPort: second,
+      protocol: `protocol`
+    )
   }
 }

@@ -63,7 +63,10 @@ public struct ConntrackRecord: Hashable, Sendable {
   init(_ entry: ConntrackEntry<UInt32>, at now: Instant) {
     `protocol` = IPProtocol(rawValue: entry.original.protocol)
     original = ConntrackTupleRecord(
-      entry.original, packets: entry.packets.0, bytes: entry.bytes.0)
+      entry.original,
+      packets: entry.packets.0,
+      bytes: entry.bytes.0
+    )
     reply = ConntrackTupleRecord(entry.reply, packets: entry.packets.1, bytes: entry.bytes.1)
     status = entry.status
     mark = entry.mark
@@ -73,7 +76,10 @@ public struct ConntrackRecord: Hashable, Sendable {
     helper = ConntrackHelper(rawValue: entry.helper)?.name
     id = UInt32(
       truncatingIfNeeded: ConntrackHash.fold(
-        UInt64(entry.serial) ^ 0x9e37_79b9_7f4a_7c15, UInt64(entry.original.hash) << 32 | 1))
+        UInt64(entry.serial) ^ 0x9e37_79b9_7f4a_7c15,
+        UInt64(entry.original.hash) << 32 | 1
+      )
+    )
     isAccounted = entry.status.contains(.accounted)
   }
 }

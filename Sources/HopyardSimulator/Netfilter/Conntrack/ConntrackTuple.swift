@@ -28,8 +28,12 @@ struct ConntrackTuple<Address: AddressWord>: Equatable {
 
   @inline(__always)
   init(
-    source: Address, destination: Address, sourcePort: UInt16, destinationPort: UInt16,
-    protocol: UInt8, zone: UInt16 = 0
+    source: Address,
+    destination: Address,
+    sourcePort: UInt16,
+    destinationPort: UInt16,
+    protocol: UInt8,
+    zone: UInt16 = 0
   ) {
     self.source = source
     self.destination = destination
@@ -52,9 +56,13 @@ struct ConntrackTuple<Address: AddressWord>: Equatable {
     var second = UInt64(truncatingIfNeeded: destination)
     if Address.bitWidth > 64 {
       first = ConntrackHash.fold(
-        first ^ 0x9e37_79b9_7f4a_7c15, UInt64(truncatingIfNeeded: source >> 64))
+        first ^ 0x9e37_79b9_7f4a_7c15,
+        UInt64(truncatingIfNeeded: source >> 64)
+      )
       second = ConntrackHash.fold(
-        second ^ 0xd1b5_4a32_d192_ed03, UInt64(truncatingIfNeeded: destination >> 64))
+        second ^ 0xd1b5_4a32_d192_ed03,
+        UInt64(truncatingIfNeeded: destination >> 64)
+      )
     } else {
       first = first &<< 32 | second
       second = 0
@@ -63,7 +71,9 @@ struct ConntrackTuple<Address: AddressWord>: Equatable {
       UInt64(sourcePort) &<< 48 | UInt64(destinationPort) &<< 32 | UInt64(zone) &<< 8
       | UInt64(`protocol`)
     let value = ConntrackHash.fold(
-      first ^ 0xa076_1d64_78bd_642f, rest ^ second ^ 0xe703_7ed1_a0b4_28db)
+      first ^ 0xa076_1d64_78bd_642f,
+      rest ^ second ^ 0xe703_7ed1_a0b4_28db
+    )
     return UInt32(truncatingIfNeeded: value ^ value &>> 32)
   }
 
@@ -72,8 +82,13 @@ struct ConntrackTuple<Address: AddressWord>: Equatable {
   var inverted: Self? {
     if `protocol` == 1 || `protocol` == 58 { return invertedICMP }
     return Self(
-      source: destination, destination: source, sourcePort: destinationPort,
-      destinationPort: sourcePort, protocol: `protocol`, zone: zone)
+      source: destination,
+      destination: source,
+      sourcePort: destinationPort,
+      destinationPort: sourcePort,
+      protocol: `protocol`,
+      zone: zone
+    )
   }
 
   private var invertedICMP: Self? {
@@ -92,8 +107,13 @@ struct ConntrackTuple<Address: AddressWord>: Equatable {
     default: return nil
     }
     return Self(
-      source: destination, destination: source, sourcePort: sourcePort,
-      destinationPort: answer << 8 | destinationPort & 0xff, protocol: `protocol`, zone: zone)
+      source: destination,
+      destination: source,
+      sourcePort: sourcePort,
+      destinationPort: answer << 8 | destinationPort & 0xff,
+      protocol: `protocol`,
+      zone: zone
+    )
   }
 }
 

@@ -19,7 +19,9 @@ extension TCPTracking {
 
   /// Begins tracking with a connection's first segment; false if it cannot be one.
   mutating func begin(
-    _ segment: TCPSegment, _ packet: borrowing Packet, loose: Bool
+    _ segment: TCPSegment,
+    _ packet: borrowing Packet,
+    loose: Bool
   ) -> Bool {
     self = TCPTracking()
     let next = TCPTransition.next(.none, .original, segment.kind)
@@ -43,8 +45,11 @@ extension TCPTracking {
 
   /// Remembers a SYN's data for a side that is (again) at its beginning.
   private static func begin(
-    _ sender: inout TCPSide, _ receiver: inout TCPSide, _ segment: TCPSegment,
-    _ packet: borrowing Packet, _ direction: ConntrackDirection
+    _ sender: inout TCPSide,
+    _ receiver: inout TCPSide,
+    _ segment: TCPSegment,
+    _ packet: borrowing Packet,
+    _ direction: ConntrackDirection
   ) {
     segment.readOptions(packet, into: &sender)
     sender.end = segment.end
@@ -61,7 +66,9 @@ extension TCPTracking {
 
   /// Compares a segment with the windows, and learns from it.
   mutating func checkWindow(
-    _ segment: TCPSegment, _ packet: borrowing Packet, _ direction: ConntrackDirection,
+    _ segment: TCPSegment,
+    _ packet: borrowing Packet,
+    _ direction: ConntrackDirection,
     beLiberal: Bool
   ) -> TCPWindowVerdict {
     var sender = side(direction)

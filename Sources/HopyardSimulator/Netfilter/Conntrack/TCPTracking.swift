@@ -99,7 +99,9 @@ enum TCPTransition {
   /// A row has four bits for each present state, NONE lowest, SYN_SENT2 highest.
   @inline(__always)
   static func next(
-    _ state: TCPState, _ direction: ConntrackDirection, _ kind: TCPSegmentKind
+    _ state: TCPState,
+    _ direction: ConntrackDirection,
+    _ kind: TCPSegmentKind
   ) -> UInt8 {
     let row: UInt64
     switch (direction, kind) {

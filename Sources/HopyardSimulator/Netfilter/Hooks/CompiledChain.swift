@@ -122,7 +122,8 @@ struct ChainCompiler {
   init(simulation: Simulation, destinations: [String]) {
     self.simulation = simulation
     self.destinations = Dictionary(
-      uniqueKeysWithValues: destinations.enumerated().map { ($1, UInt32($0)) })
+      uniqueKeysWithValues: destinations.enumerated().map { ($1, UInt32($0)) }
+    )
   }
 
   mutating func compile(_ rule: Rule) -> CompiledRule {
@@ -230,7 +231,9 @@ struct ChainCompiler {
   }
 
   private func inline(
-    _ source: PortMatch?, _ destination: PortMatch?, _ flat: inout CompiledRule
+    _ source: PortMatch?,
+    _ destination: PortMatch?,
+    _ flat: inout CompiledRule
   ) {
     flat.flags.insert(.ports)
     if let source {

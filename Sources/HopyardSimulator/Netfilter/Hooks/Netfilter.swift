@@ -87,7 +87,9 @@ public final class Netfilter {
 
   /// Shows a packet to what stands at a hook; its first byte is the IP header's.
   func run(
-    _ hook: Hook, _ packet: inout Packet, input: InterfaceReference?,
+    _ hook: Hook,
+    _ packet: inout Packet,
+    input: InterfaceReference?,
     output: inout InterfaceReference?
   ) -> NetfilterVerdict {
     if isIdle { return .accept }
@@ -120,7 +122,10 @@ public final class Netfilter {
 
   /// The mangle table at OUTPUT: a changed address, mark or TOS means another route.
   private func evaluateRerouting(
-    _ chain: ChainInstance, _ packet: inout Packet, at hook: Hook, input: InterfaceReference?,
+    _ chain: ChainInstance,
+    _ packet: inout Packet,
+    at hook: Hook,
+    input: InterfaceReference?,
     output: inout InterfaceReference?
   ) -> NetfilterVerdict {
     guard let before = PacketView(packet) else { return .drop(.malformed) }
@@ -177,7 +182,9 @@ public final class Netfilter {
   private func register() {
     var registrations = [[Registration]](repeating: [], count: Hook.allCases.count)
     var nat = ContiguousArray<ContiguousArray<ChainInstance>>(
-      repeating: [], count: Hook.allCases.count)
+      repeating: [],
+      count: Hook.allCases.count
+    )
     var needsConntrack = false
     var needsAccounting = false
     var hasNAT = false
@@ -201,7 +208,9 @@ public final class Netfilter {
               Registration(
                 priority: Int(name.priority(at: ruleHook)),
                 function: name == .mangle && hook == .output
-                  ? .reroutingChain(instance) : .chain(instance)))
+                  ? .reroutingChain(instance) : .chain(instance)
+              )
+            )
           }
         }
       }
@@ -209,11 +218,13 @@ public final class Netfilter {
     if hasNAT && needsConntrack {
       for hook in [Hook.prerouting, .output] {
         registrations[Int(hook.rawValue)].append(
-          Registration(priority: HookPriority.destinationNAT, function: .translation))
+          Registration(priority: HookPriority.destinationNAT, function: .translation)
+        )
       }
       for hook in [Hook.input, .postrouting] {
         registrations[Int(hook.rawValue)].append(
-          Registration(priority: HookPriority.sourceNAT, function: .translation))
+          Registration(priority: HookPriority.sourceNAT, function: .translation)
+        )
       }
     }
     if needsConntrack {
@@ -221,15 +232,19 @@ public final class Netfilter {
       _ = connections
       for hook in [Hook.prerouting, .output] {
         registrations[Int(hook.rawValue)].append(
-          Registration(priority: HookPriority.defragmentation, function: .defragmentation))
+          Registration(priority: HookPriority.defragmentation, function: .defragmentation)
+        )
         registrations[Int(hook.rawValue)].append(
-          Registration(priority: HookPriority.conntrack, function: .conntrack))
+          Registration(priority: HookPriority.conntrack, function: .conntrack)
+        )
       }
       for hook in [Hook.input, .postrouting] {
         registrations[Int(hook.rawValue)].append(
-          Registration(priority: HookPriority.helper, function: .helper))
+          Registration(priority: HookPriority.helper, function: .helper)
+        )
         registrations[Int(hook.rawValue)].append(
-          Registration(priority: HookPriority.confirm, function: .confirmation))
+          Registration(priority: HookPriority.confirm, function: .confirmation)
+        )
       }
     }
     // Equal priorities: in the order of registration, which a stable sort keeps.
@@ -238,8 +253,10 @@ public final class Netfilter {
         ContiguousArray(
           list.enumerated().sorted {
             ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset)
-          }.map(\.element.function))
-      })
+          }.map(\.element.function)
+        )
+      }
+    )
     natChains = nat
     tracks = needsConntrack
     isEmpty = functions.allSatisfy(\.isEmpty)
@@ -249,14 +266,17 @@ public final class Netfilter {
     let table = live.table
     let instances = table.chains.enumerated().map { index, chain in
       ChainInstance(
-        table: live.name, compiled: shared.compile(chain, in: environment.simulation),
-        activity: live.activity(ofChain: index))
+        table: live.name,
+        compiled: shared.compile(chain, in: environment.simulation),
+        activity: live.activity(ofChain: index)
+      )
     }
     for instance in instances {
       instance.destinations = ContiguousArray(
         instance.compiled.chain.destinations.map { name in
           table.index(of: name).map { instances[$0] } ?? instance
-        })
+        }
+      )
     }
     return instances
   }

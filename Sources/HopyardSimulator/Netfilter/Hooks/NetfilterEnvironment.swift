@@ -22,7 +22,8 @@ protocol NetfilterEnvironment: AnyObject {
   func addressType(of address: IPv4Address, on ifindex: Int32?) -> RouteType
   /// The address with which packets leave by a device towards a destination (`MASQUERADE`).
   func sourceAddress(
-    toward destination: IPv4Address, output: InterfaceReference
+    toward destination: IPv4Address,
+    output: InterfaceReference
   ) -> IPv4Address?
   /// The first address of a device (`REDIRECT`).
   func firstAddress(of device: UInt32) -> IPv4Address?
@@ -32,7 +33,11 @@ protocol NetfilterEnvironment: AnyObject {
   func defragment(_ packet: inout Packet, at hook: Hook) -> Bool
   /// Answers with ICMP destination unreachable (`REJECT`).
   func sendUnreachable(
-    about packet: borrowing Packet, code: UInt8, hook: Hook, input: InterfaceReference?)
+    about packet: borrowing Packet,
+    code: UInt8,
+    hook: Hook,
+    input: InterfaceReference?
+  )
   /// Answers with a TCP reset (`REJECT --reject-with tcp-reset`).
   ///
   /// The reset belongs to the packet's connection: see ``Netfilter/attach(_:to:)``.
@@ -43,14 +48,20 @@ protocol NetfilterEnvironment: AnyObject {
   func owner(of packet: borrowing Packet) -> PacketOwner
   /// Whether the route back to the source leaves by the device that the packet came by.
   func isReversePathRight(
-    of packet: borrowing Packet, input: InterfaceReference, loose: Bool, acceptLocal: Bool,
+    of packet: borrowing Packet,
+    input: InterfaceReference,
+    loose: Bool,
+    acceptLocal: Bool,
     validMark: Bool
   ) -> Bool
   /// Whether a socket would take the packet; `transparent` ones only, if asked.
   func hasSocket(for packet: borrowing Packet, onlyTransparent: Bool, noWildcard: Bool) -> Bool
   /// Gives the packet to a local socket (`TPROXY`); false if there is none.
   func assignSocket(
-    _ packet: inout Packet, address: IPv4Address, port: UInt16, input: InterfaceReference?
+    _ packet: inout Packet,
+    address: IPv4Address,
+    port: UInt16,
+    input: InterfaceReference?
   ) -> Bool
   /// The smaller MTU of the packet's own way and of the way back (`TCPMSS --clamp-mss-to-pmtu`).
   func smallestPathMTU(of packet: borrowing Packet, output: InterfaceReference?) -> Int

@@ -21,7 +21,10 @@ extension Netfilter {
   ///
   /// Jumps use an explicit stack: a rule set may nest deeper than the program's own stack allows.
   func evaluate(
-    _ base: ChainInstance, _ packet: inout Packet, at hook: Hook, input: InterfaceReference?,
+    _ base: ChainInstance,
+    _ packet: inout Packet,
+    at hook: Hook,
+    input: InterfaceReference?,
     output: InterfaceReference?
   ) -> NetfilterVerdict {
     guard var context = RuleContext(packet, at: hook, input: input, output: output) else {
@@ -111,14 +114,19 @@ extension Netfilter {
   private func dropped(_ chain: ChainInstance, _ index: Int) -> NetfilterVerdict {
     .drop(
       .netfilter(
-        RuleReference(table: chain.table.name, chain: chain.name, rule: index + 1)))
+        RuleReference(table: chain.table.name, chain: chain.name, rule: index + 1)
+      )
+    )
   }
 
   /// Whether a packet meets all conditions of a rule.
   @inline(__always)
   private func meets(
-    _ rule: UnsafeMutablePointer<CompiledRule>, _ index: Int, _ chain: ChainInstance,
-    _ packet: inout Packet, _ context: inout RuleContext
+    _ rule: UnsafeMutablePointer<CompiledRule>,
+    _ index: Int,
+    _ chain: ChainInstance,
+    _ packet: inout Packet,
+    _ context: inout RuleContext
   ) -> Bool {
     let flags = rule.pointee.flags
     if ((context.view.source & rule.pointee.sourceMask) != rule.pointee.source)
@@ -145,8 +153,10 @@ extension Netfilter {
 
   @inline(__always)
   private func meetsOthers(
-    _ rule: UnsafeMutablePointer<CompiledRule>, _ chain: ChainInstance,
-    _ packet: borrowing Packet, _ context: inout RuleContext
+    _ rule: UnsafeMutablePointer<CompiledRule>,
+    _ chain: ChainInstance,
+    _ packet: borrowing Packet,
+    _ context: inout RuleContext
   ) -> Bool {
     let flags = rule.pointee.flags
     if flags.contains(.ports) {
@@ -198,12 +208,16 @@ extension Netfilter {
 
   private func hasPrefix(_ name: UInt32, _ compiled: CompiledChain, _ index: UInt32) -> Bool {
     environment.simulation.interfaceName(name).utf8.starts(
-      with: compiled.prefixes[Int(index)].utf8)
+      with: compiled.prefixes[Int(index)].utf8
+    )
   }
 
   private func meetsMatches(
-    _ rule: UnsafeMutablePointer<CompiledRule>, _ index: Int, _ chain: ChainInstance,
-    _ packet: inout Packet, _ context: inout RuleContext
+    _ rule: UnsafeMutablePointer<CompiledRule>,
+    _ index: Int,
+    _ chain: ChainInstance,
+    _ packet: inout Packet,
+    _ context: inout RuleContext
   ) -> Bool {
     let first = Int(rule.pointee.firstMatch)
     let count = Int(rule.pointee.matchCount)

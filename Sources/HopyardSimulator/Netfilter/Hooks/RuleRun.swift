@@ -85,7 +85,8 @@ struct RuleRun {
 
   /// Finds the runs of a chain, longest first where fields compete, and notes them in the rules.
   static func find(
-    in rules: UnsafeMutablePointer<CompiledRule>, count: Int
+    in rules: UnsafeMutablePointer<CompiledRule>,
+    count: Int
   ) -> ContiguousArray<RuleRun> {
     var runs: ContiguousArray<RuleRun> = []
     var start = 0

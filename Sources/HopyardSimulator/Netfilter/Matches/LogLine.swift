@@ -5,7 +5,10 @@ struct LogLine {
   private(set) var text: String
 
   init(
-    _ log: LogTarget, _ packet: borrowing Packet, _ context: RuleContext, _ netfilter: Netfilter
+    _ log: LogTarget,
+    _ packet: borrowing Packet,
+    _ context: RuleContext,
+    _ netfilter: Netfilter
   ) {
     let environment = netfilter.environment
     text = log.prefix
@@ -36,14 +39,19 @@ struct LogLine {
   }
 
   private static func hexadecimal(
-    _ value: some BinaryInteger, _ width: Int, uppercase: Bool = false
+    _ value: some BinaryInteger,
+    _ width: Int,
+    uppercase: Bool = false
   ) -> String {
     let digits = String(value, radix: 16, uppercase: uppercase)
     return String(repeating: "0", count: max(0, width - digits.count)) + digits
   }
 
   private mutating func appendPacket(
-    _ packet: borrowing Packet, at offset: Int, end: Int, _ flags: LogTarget.Flags,
+    _ packet: borrowing Packet,
+    at offset: Int,
+    end: Int,
+    _ flags: LogTarget.Flags,
     isQuoted: Bool
   ) {
     guard offset + 20 <= end else {
@@ -53,7 +61,8 @@ struct LogLine {
     let headerLength = Int(packet.u8(at: offset) & 15) * 4
     let tos = packet.u8(at: offset + 1)
     text += "SRC=\(packet.ipv4(at: offset + 12)) DST=\(packet.ipv4(at: offset + 16)) "
-    text += "LEN=\(packet.u16(at: offset + 2)) TOS=0x" + Self.hexadecimal(tos & 0x1e, 2, uppercase: true)
+    text +=
+      "LEN=\(packet.u16(at: offset + 2)) TOS=0x" + Self.hexadecimal(tos & 0x1e, 2, uppercase: true)
     text += " PREC=0x" + Self.hexadecimal(tos & 0xe0, 2, uppercase: true)
     text += " TTL=\(packet.u8(at: offset + 8)) ID=\(packet.u16(at: offset + 4)) "
     let fragment = packet.u16(at: offset + 6)
@@ -94,8 +103,12 @@ struct LogLine {
   }
 
   private mutating func appendTCP(
-    _ packet: borrowing Packet, _ start: Int, _ end: Int, _ flags: LogTarget.Flags,
-    _ isFirst: Bool, _ isQuoted: Bool
+    _ packet: borrowing Packet,
+    _ start: Int,
+    _ end: Int,
+    _ flags: LogTarget.Flags,
+    _ isFirst: Bool,
+    _ isQuoted: Bool
   ) {
     text += "PROTO=TCP "
     guard isFirst else { return }
@@ -128,8 +141,12 @@ struct LogLine {
   }
 
   private mutating func appendICMP(
-    _ packet: borrowing Packet, _ start: Int, _ end: Int, _ flags: LogTarget.Flags,
-    _ isFirst: Bool, _ isQuoted: Bool
+    _ packet: borrowing Packet,
+    _ start: Int,
+    _ end: Int,
+    _ flags: LogTarget.Flags,
+    _ isFirst: Bool,
+    _ isQuoted: Bool
   ) {
     text += "PROTO=ICMP "
     guard isFirst else { return }

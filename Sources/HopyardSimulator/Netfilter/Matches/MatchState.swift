@@ -99,7 +99,11 @@ public final class RecentTable {
       entries[oldest.key] = nil
     }
     entries[address] = Entry(
-      address: IPv4Address(rawValue: address), ttl: ttl, stamps: [now], index: 1,
-      order: lastOrder)
+      address: IPv4Address(rawValue: address),
+      ttl: ttl,
+      stamps: [now],
+      index: 1,
+      order: lastOrder
+    )
   }
 }

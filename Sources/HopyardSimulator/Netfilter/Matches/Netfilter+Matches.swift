@@ -3,7 +3,9 @@ import HopyardWire
 extension Netfilter {
   /// Whether a packet meets one match of a rule.
   func meets(
-    _ match: Match, _ packet: inout Packet, _ context: inout RuleContext,
+    _ match: Match,
+    _ packet: inout Packet,
+    _ context: inout RuleContext,
     _ state: UnsafeMutablePointer<MatchState>
   ) -> Bool {
     let view = context.view
@@ -78,7 +80,10 @@ extension Netfilter {
       }
     case .limit(let wanted):
       return meetsLimit(
-        cost: Int64(wanted.interval) * 100_000, burst: Int64(wanted.burst), state)
+        cost: Int64(wanted.interval) * 100_000,
+        burst: Int64(wanted.burst),
+        state
+      )
     case .hashLimit(let wanted):
       return meets(wanted, context)
     case .recent(let wanted):
@@ -120,11 +125,18 @@ extension Netfilter {
     case .reversePath(let wanted):
       guard let input = context.input else { return wanted.inverted }
       return environment.isReversePathRight(
-        of: packet, input: input, loose: wanted.isLoose, acceptLocal: wanted.acceptsLocal,
-        validMark: wanted.usesMark) != wanted.inverted
+        of: packet,
+        input: input,
+        loose: wanted.isLoose,
+        acceptLocal: wanted.acceptsLocal,
+        validMark: wanted.usesMark
+      ) != wanted.inverted
     case .socket(let wanted):
       return environment.hasSocket(
-        for: packet, onlyTransparent: wanted.isTransparent, noWildcard: wanted.noWildcard)
+        for: packet,
+        onlyTransparent: wanted.isTransparent,
+        noWildcard: wanted.noWildcard
+      )
     case .string(let wanted):
       return packet.withBytes { wanted.isFound(in: $0) } != wanted.inverted
     case .tcpMSS(let wanted):
@@ -185,7 +197,9 @@ extension Netfilter {
   }
 
   private func meets(
-    _ wanted: ConntrackMatch, _ packet: borrowing Packet, _ context: inout RuleContext
+    _ wanted: ConntrackMatch,
+    _ packet: borrowing Packet,
+    _ context: inout RuleContext
   ) -> Bool {
     if let states = wanted.states,
       (connectionStates(packet, &context) & states.states.rawValue != 0) == states.inverted
@@ -276,14 +290,18 @@ extension Netfilter {
     }
     if let source = wanted.source {
       let type = environment.addressType(
-        of: IPv4Address(rawValue: context.view.source), on: interface)
+        of: IPv4Address(rawValue: context.view.source),
+        on: interface
+      )
       if (source.types.rawValue & (1 << UInt16(type.rawValue)) != 0) == source.inverted {
         return false
       }
     }
     if let destination = wanted.destination {
       let type = environment.addressType(
-        of: IPv4Address(rawValue: context.view.destination), on: interface)
+        of: IPv4Address(rawValue: context.view.destination),
+        on: interface
+      )
       if (destination.types.rawValue & (1 << UInt16(type.rawValue)) != 0) == destination.inverted {
         return false
       }
@@ -351,7 +369,8 @@ extension U32Match {
     func word(_ offset: UInt64) -> UInt32? {
       guard offset &+ 4 <= UInt64(bytes.count) else { return nil }
       return UInt32(
-        bigEndian: bytes.loadUnaligned(fromByteOffset: Int(offset), as: UInt32.self))
+        bigEndian: bytes.loadUnaligned(fromByteOffset: Int(offset), as: UInt32.self)
+      )
     }
     for test in tests {
       var base: UInt64 = 0

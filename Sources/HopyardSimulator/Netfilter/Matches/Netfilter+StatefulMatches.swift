@@ -4,7 +4,9 @@ import HopyardWire
 extension Netfilter {
   /// A token bucket filled in time: one packet costs `cost` nanoseconds.
   func meetsLimit(
-    cost: Int64, burst: Int64, _ state: UnsafeMutablePointer<MatchState>
+    cost: Int64,
+    burst: Int64,
+    _ state: UnsafeMutablePointer<MatchState>
   ) -> Bool {
     let now = environment.simulation.now.nanoseconds
     let (cap, overflow) = cost.multipliedReportingOverflow(by: burst)
@@ -30,7 +32,9 @@ extension Netfilter {
       table = HashLimitTable()
       hashLimits[wanted.name] = table
     }
-    func mask(_ length: UInt8) -> UInt32 { length == 0 ? 0 : UInt32.max << (32 - UInt32(min(length, 32))) }
+    func mask(_ length: UInt8) -> UInt32 {
+      length == 0 ? 0 : UInt32.max << (32 - UInt32(min(length, 32)))
+    }
     var key = HashLimitTable.Key(source: 0, destination: 0, ports: 0)
     if wanted.keys.contains(.source) {
       key.source = context.view.source & mask(wanted.sourcePrefixLength)
@@ -54,7 +58,13 @@ extension Netfilter {
       bucket.updated = now
     } else {
       if table.buckets[key] == nil { table.order.append(key) }
-      bucket = HashLimitTable.Bucket(credit: limit, updated: now, expires: 0, limit: limit, cost: unit)
+      bucket = HashLimitTable.Bucket(
+        credit: limit,
+        updated: now,
+        expires: 0,
+        limit: limit,
+        cost: unit
+      )
     }
     bucket.expires = now &+ Int64(wanted.expiry) &* 1_000_000
     let price =
@@ -113,7 +123,9 @@ extension Netfilter {
   }
 
   func meets(
-    _ wanted: ConnectionLimitMatch, _ packet: borrowing Packet, _ context: RuleContext,
+    _ wanted: ConnectionLimitMatch,
+    _ packet: borrowing Packet,
+    _ context: RuleContext,
     _ state: UnsafeMutablePointer<MatchState>
   ) -> Bool {
     guard let conntrack else { return false }

@@ -4,7 +4,10 @@ import HopyardWire
 extension Netfilter {
   /// Carries out a rule's target.
   func carryOut(
-    _ chain: ChainInstance, _ index: Int, _ packet: inout Packet, _ context: inout RuleContext,
+    _ chain: ChainInstance,
+    _ index: Int,
+    _ packet: inout Packet,
+    _ context: inout RuleContext,
     _ isTraced: Bool
   ) -> TargetVerdict {
     guard let target = chain.compiled.chain.rules[index].target else { return .next }
@@ -23,7 +26,9 @@ extension Netfilter {
   }
 
   private func carryOut(
-    _ target: Target, _ packet: inout Packet, _ context: inout RuleContext
+    _ target: Target,
+    _ packet: inout Packet,
+    _ context: inout RuleContext
   ) -> TargetVerdict {
     switch target {
     case .accept: return .accept
@@ -64,7 +69,10 @@ extension Netfilter {
       return .next
     case .tos(let change):
       setTypeOfService(
-        (context.view.typeOfService & ~change.mask) ^ change.value, &packet, &context)
+        (context.view.typeOfService & ~change.mask) ^ change.value,
+        &packet,
+        &context
+      )
       return .next
     case .dscp(let value):
       setTypeOfService((context.view.typeOfService & 3) | value << 2, &packet, &context)
@@ -76,8 +84,10 @@ extension Netfilter {
       return .next
     case .tee(let copy):
       environment.sendCopy(
-        of: packet, toward: IPv4Address(rawValue: UInt32(truncatingIfNeeded: copy.gateway)),
-        output: copy.outInterface)
+        of: packet,
+        toward: IPv4Address(rawValue: UInt32(truncatingIfNeeded: copy.gateway)),
+        output: copy.outInterface
+      )
       return .next
     case .nfqueue(let queue):
       // Nobody listens; with --queue-bypass the packet passes this chain.
@@ -96,7 +106,9 @@ extension Netfilter {
   // MARK: Answers
 
   private func reject(
-    _ reason: RejectReason, _ packet: borrowing Packet, _ context: RuleContext
+    _ reason: RejectReason,
+    _ packet: borrowing Packet,
+    _ context: RuleContext
   ) {
     let code: UInt8
     switch reason {
@@ -113,18 +125,26 @@ extension Netfilter {
     default: return
     }
     environment.sendUnreachable(
-      about: packet, code: code, hook: context.hook, input: context.input)
+      about: packet,
+      code: code,
+      hook: context.hook,
+      input: context.input
+    )
   }
 
   // MARK: Translation
 
   private func masquerade(
-    _ ports: PortTarget, _ packet: borrowing Packet, _ context: RuleContext
+    _ ports: PortTarget,
+    _ packet: borrowing Packet,
+    _ context: RuleContext
   ) -> TargetVerdict {
     guard let output = context.output, context.view.source != 0 else { return .accept }
     guard
       let address = environment.sourceAddress(
-        toward: IPv4Address(rawValue: context.view.destination), output: output)
+        toward: IPv4Address(rawValue: context.view.destination),
+        output: output
+      )
     else { return .drop }
     var range = NATRange(ports)
     range.setAddress(address.rawValue)
@@ -133,7 +153,9 @@ extension Netfilter {
   }
 
   private func redirect(
-    _ ports: PortTarget, _ packet: borrowing Packet, _ context: RuleContext
+    _ ports: PortTarget,
+    _ packet: borrowing Packet,
+    _ context: RuleContext
   ) -> TargetVerdict {
     var range = NATRange(ports)
     if context.hook == .output {
@@ -148,7 +170,9 @@ extension Netfilter {
   }
 
   private func netmap(
-    _ network: AddressMatch, _ packet: borrowing Packet, _ context: RuleContext
+    _ network: AddressMatch,
+    _ packet: borrowing Packet,
+    _ context: RuleContext
   ) -> TargetVerdict {
     let mask = UInt32(truncatingIfNeeded: network.mask)
     let manipulation = context.hook.manipulation
@@ -161,7 +185,8 @@ extension Netfilter {
   // MARK: Connections
 
   private func changeConnectionMark(
-    _ change: ConnectionMarkTarget, _ packet: borrowing Packet
+    _ change: ConnectionMarkTarget,
+    _ packet: borrowing Packet
   ) {
     guard let entry = entry(of: packet) else { return }
     switch change {
@@ -201,15 +226,19 @@ extension Netfilter {
     guard zone != 0 || helper != nil else { return }
     packet.metadata.conntrack =
       ConntrackTemplate(
-        zone: zone, zoneInOriginal: wanted.zoneDirection != .reply,
-        zoneInReply: wanted.zoneDirection != .original, helper: helper?.rawValue ?? 0
+        zone: zone,
+        zoneInOriginal: wanted.zoneDirection != .reply,
+        zoneInReply: wanted.zoneDirection != .original,
+        helper: helper?.rawValue ?? 0
       ).reference
   }
 
   // MARK: Headers
 
   private func changeTTL(
-    _ change: HopTarget, _ packet: inout Packet, _ context: inout RuleContext
+    _ change: HopTarget,
+    _ packet: inout Packet,
+    _ context: inout RuleContext
   ) {
     let old = context.view.timeToLive
     let new: UInt8
@@ -222,23 +251,31 @@ extension Netfilter {
     let before = packet.u16(at: 8)
     packet.setU8(new, at: 8)
     packet.setU16(
-      InternetChecksum.adjust(packet.u16(at: 10), from: before, to: packet.u16(at: 8)), at: 10)
+      InternetChecksum.adjust(packet.u16(at: 10), from: before, to: packet.u16(at: 8)),
+      at: 10
+    )
     context.view.timeToLive = new
   }
 
   private func setTypeOfService(
-    _ value: UInt8, _ packet: inout Packet, _ context: inout RuleContext
+    _ value: UInt8,
+    _ packet: inout Packet,
+    _ context: inout RuleContext
   ) {
     guard value != context.view.typeOfService else { return }
     let before = packet.u16(at: 0)
     packet.setU8(value, at: 1)
     packet.setU16(
-      InternetChecksum.adjust(packet.u16(at: 10), from: before, to: packet.u16(at: 0)), at: 10)
+      InternetChecksum.adjust(packet.u16(at: 10), from: before, to: packet.u16(at: 0)),
+      at: 10
+    )
     context.view.typeOfService = value
   }
 
   private func assign(
-    _ proxy: TProxyTarget, _ packet: inout Packet, _ context: RuleContext
+    _ proxy: TProxyTarget,
+    _ packet: inout Packet,
+    _ context: RuleContext
   ) -> TargetVerdict {
     guard context.hasPorts else { return .drop }
     let port = proxy.port == 0 ? context.destinationPort : proxy.port

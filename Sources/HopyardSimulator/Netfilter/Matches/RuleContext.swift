@@ -15,7 +15,9 @@ struct RuleContext {
 
   @inline(__always)
   init?(
-    _ packet: borrowing Packet, at hook: Hook, input: InterfaceReference?,
+    _ packet: borrowing Packet,
+    at hook: Hook,
+    input: InterfaceReference?,
     output: InterfaceReference?
   ) {
     guard let view = PacketView(packet) else { return nil }

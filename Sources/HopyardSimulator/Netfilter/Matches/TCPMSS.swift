@@ -3,7 +3,9 @@ import HopyardWire
 extension Netfilter {
   /// Sets the MSS option of a segment, or adds one; false if the packet must be dropped.
   func changeMSS(
-    _ change: MSSTarget, _ packet: inout Packet, _ context: inout RuleContext
+    _ change: MSSTarget,
+    _ packet: inout Packet,
+    _ context: inout RuleContext
   ) -> Bool {
     let view = context.view
     guard view.protocol == 6, !view.isLaterFragment else { return true }
@@ -31,25 +33,36 @@ extension Netfilter {
     return insertOption(value, &packet, &context, headerLength)
   }
 
-  private func setWord(_ value: UInt16, at offset: Int, _ packet: inout Packet, _ view: PacketView) {
+  private func setWord(_ value: UInt16, at offset: Int, _ packet: inout Packet, _ view: PacketView)
+  {
     let checksum = view.transport + 16
     // An option may begin at an odd place; then its bytes belong to two words of the sum.
     if (offset - view.transport) % 2 == 0 {
       let old = packet.u16(at: offset)
       packet.setU16(value, at: offset)
       packet.setU16(
-        InternetChecksum.adjust(packet.u16(at: checksum), from: old, to: value), at: checksum)
+        InternetChecksum.adjust(packet.u16(at: checksum), from: old, to: value),
+        at: checksum
+      )
       return
     }
     let old = packet.u32(at: offset - 1)
     packet.setU16(value, at: offset)
     packet.setU16(
       InternetChecksum.adjust(
-        packet.u16(at: checksum), from: old, to: packet.u32(at: offset - 1)), at: checksum)
+        packet.u16(at: checksum),
+        from: old,
+        to: packet.u32(at: offset - 1)
+      ),
+      at: checksum
+    )
   }
 
   private func insertOption(
-    _ value: UInt16, _ packet: inout Packet, _ context: inout RuleContext, _ headerLength: Int
+    _ value: UInt16,
+    _ packet: inout Packet,
+    _ context: inout RuleContext,
+    _ headerLength: Int
   ) -> Bool {
     let view = context.view
     let start = view.transport + 20
@@ -62,18 +75,27 @@ extension Netfilter {
     packet.setU16(UInt16(truncatingIfNeeded: length), at: 2)
     packet.setU16(
       InternetChecksum.adjust(
-        packet.u16(at: 10), from: oldLength, to: UInt16(truncatingIfNeeded: length)), at: 10)
+        packet.u16(at: 10),
+        from: oldLength,
+        to: UInt16(truncatingIfNeeded: length)
+      ),
+      at: 10
+    )
     packet.setU8(
       UInt8((headerLength + 4) / 4) << 4 | packet.u8(at: view.transport + 12) & 15,
-      at: view.transport + 12)
+      at: view.transport + 12
+    )
     packet.setU16(0, at: view.transport + 16)
     let checksum = packet.withBytes { bytes in
       InternetChecksum.checksum(
         of: UnsafeRawBufferPointer(rebasing: bytes[view.transport..<length]),
         initial: InternetChecksum.pseudoHeader(
           source: IPv4Address(rawValue: view.source),
-          destination: IPv4Address(rawValue: view.destination), protocol: .tcp,
-          length: length - view.transport))
+          destination: IPv4Address(rawValue: view.destination),
+          protocol: .tcp,
+          length: length - view.transport
+        )
+      )
     }
     packet.setU16(checksum, at: view.transport + 16)
     context.reread(packet)

@@ -39,7 +39,9 @@ extension Conntrack {
   }
 
   private func contains(
-    _ range: NATRange, _ tuple: Tuple, _ manipulation: NATManipulation
+    _ range: NATRange,
+    _ tuple: Tuple,
+    _ manipulation: NATManipulation
   ) -> Bool {
     let value: UInt16
     if tuple.protocol == 1 {
@@ -61,7 +63,10 @@ extension Conntrack {
   }
 
   private func uniqueTuple(
-    _ original: Tuple, _ range: NATRange, _ index: UInt32, _ manipulation: NATManipulation
+    _ original: Tuple,
+    _ range: NATRange,
+    _ index: UInt32,
+    _ manipulation: NATManipulation
   ) -> Tuple {
     let isRandom = !range.flags.isDisjoint(with: .randomAll)
     if manipulation == .source, !isRandom {
@@ -106,7 +111,9 @@ extension Conntrack {
   }
 
   private func chooseAddress(
-    _ tuple: inout Tuple, _ range: NATRange, _ manipulation: NATManipulation
+    _ tuple: inout Tuple,
+    _ range: NATRange,
+    _ manipulation: NATManipulation
   ) {
     guard range.flags.contains(.mapAddresses) else { return }
     var address = range.minimumAddress
@@ -123,7 +130,10 @@ extension Conntrack {
   }
 
   private func choosePort(
-    _ tuple: inout Tuple, _ range: NATRange, _ index: UInt32, _ manipulation: NATManipulation
+    _ tuple: inout Tuple,
+    _ range: NATRange,
+    _ index: UInt32,
+    _ manipulation: NATManipulation
   ) {
     let usesSource: Bool
     switch tuple.protocol {

@@ -4,7 +4,9 @@ import HopyardWire
 enum NATTranslation {
   /// Writes a tuple's source or destination into a packet and its transport header.
   static func rewrite(
-    _ packet: inout Packet, to target: ConntrackTuple<UInt32>, _ manipulation: NATManipulation
+    _ packet: inout Packet,
+    to target: ConntrackTuple<UInt32>,
+    _ manipulation: NATManipulation
   ) {
     guard let view = PacketView(packet) else { return }
     let offset = manipulation == .source ? 12 : 16
@@ -12,8 +14,15 @@ enum NATTranslation {
     let new = manipulation == .source ? target.source : target.destination
     if !view.isLaterFragment {
       rewriteTransport(
-        &packet, at: view.transport, end: view.totalLength, view.protocol, old, new, target,
-        manipulation)
+        &packet,
+        at: view.transport,
+        end: view.totalLength,
+        view.protocol,
+        old,
+        new,
+        target,
+        manipulation
+      )
     }
     if old != new {
       packet.setU32(new, at: offset)
@@ -24,7 +33,9 @@ enum NATTranslation {
 
   /// Writes an address into the IP header only.
   static func rewriteAddress(
-    _ packet: inout Packet, _ new: UInt32, _ manipulation: NATManipulation
+    _ packet: inout Packet,
+    _ new: UInt32,
+    _ manipulation: NATManipulation
   ) {
     let offset = manipulation == .source ? 12 : 16
     let old = packet.u32(at: offset)
@@ -34,8 +45,14 @@ enum NATTranslation {
   }
 
   private static func rewriteTransport(
-    _ packet: inout Packet, at transport: Int, end: Int, _ proto: UInt8, _ old: UInt32,
-    _ new: UInt32, _ target: ConntrackTuple<UInt32>, _ manipulation: NATManipulation
+    _ packet: inout Packet,
+    at transport: Int,
+    end: Int,
+    _ proto: UInt8,
+    _ old: UInt32,
+    _ new: UInt32,
+    _ target: ConntrackTuple<UInt32>,
+    _ manipulation: NATManipulation
   ) {
     switch proto {
     case 6, 17, 33, 132, 136:
@@ -68,15 +85,21 @@ enum NATTranslation {
       packet.setU16(target.sourcePort, at: transport + 4)
       packet.setU16(
         InternetChecksum.adjust(
-          packet.u16(at: transport + 2), from: oldID, to: target.sourcePort),
-        at: transport + 2)
+          packet.u16(at: transport + 2),
+          from: oldID,
+          to: target.sourcePort
+        ),
+        at: transport + 2
+      )
     default: break
     }
   }
 
   /// Translates the packet that an ICMP error quotes; false if the error must be dropped.
   static func rewriteQuoted(
-    _ packet: inout Packet, _ view: PacketView, to target: ConntrackTuple<UInt32>,
+    _ packet: inout Packet,
+    _ view: PacketView,
+    to target: ConntrackTuple<UInt32>,
     _ manipulation: NATManipulation
   ) -> Bool {
     guard let quoted = QuotedPacket(packet, at: view.transport + 8, end: view.totalLength) else {
@@ -88,13 +111,21 @@ enum NATTranslation {
     if quoted.tuple != nil {
       // The quoted transport checksum may lie within what is quoted.
       rewriteTransport(
-        &packet, at: quoted.transport, end: view.totalLength, quoted.protocol, old, new, target,
-        manipulation)
+        &packet,
+        at: quoted.transport,
+        end: view.totalLength,
+        quoted.protocol,
+        old,
+        new,
+        target,
+        manipulation
+      )
     }
     packet.setU32(new, at: addressOffset)
     packet.setU16(
       InternetChecksum.adjust(packet.u16(at: quoted.offset + 10), from: old, to: new),
-      at: quoted.offset + 10)
+      at: quoted.offset + 10
+    )
     recomputeICMPChecksum(&packet, view)
     return true
   }
@@ -103,7 +134,8 @@ enum NATTranslation {
     packet.setU16(0, at: view.transport + 2)
     let checksum = packet.withBytes { bytes in
       InternetChecksum.checksum(
-        of: UnsafeRawBufferPointer(rebasing: bytes[view.transport..<view.totalLength]))
+        of: UnsafeRawBufferPointer(rebasing: bytes[view.transport..<view.totalLength])
+      )
     }
     packet.setU16(checksum, at: view.transport + 2)
   }

@@ -3,7 +3,9 @@ import HopyardWire
 extension Netfilter {
   /// The nat table and the translation at one hook, as Linux's `nf_nat_inet_fn`.
   func translate(
-    _ packet: inout Packet, at hook: Hook, input: InterfaceReference?,
+    _ packet: inout Packet,
+    at hook: Hook,
+    input: InterfaceReference?,
     output: inout InterfaceReference?
   ) -> NetfilterVerdict {
     guard let conntrack, let index = conntrack.table.index(of: packet.metadata.conntrack) else {
@@ -18,7 +20,8 @@ extension Netfilter {
       return translateError(&packet, entry, info, at: hook)
     }
     let isDecided = entry.pointee.status.contains(
-      manipulation == .source ? .sourceNATDone : .destinationNATDone)
+      manipulation == .source ? .sourceNATDone : .destinationNATDone
+    )
     switch info {
     case ConntrackInfo.new, ConntrackInfo.related, ConntrackInfo.relatedReply:
       if !isDecided {
@@ -27,14 +30,14 @@ extension Netfilter {
             let verdict = evaluate(chain, &packet, at: hook, input: input, output: output)
             if verdict != .accept { return verdict }
             if entry.pointee.status.contains(
-              manipulation == .source ? .sourceNATDone : .destinationNATDone)
-            {
+              manipulation == .source ? .sourceNATDone : .destinationNATDone
+            ) {
               break
             }
           }
           if !entry.pointee.status.contains(
-            manipulation == .source ? .sourceNATDone : .destinationNATDone)
-          {
+            manipulation == .source ? .sourceNATDone : .destinationNATDone
+          ) {
             conntrack.setUpNullNAT(index, manipulation)
           }
         }
@@ -54,7 +57,9 @@ extension Netfilter {
   /// Whether a masqueraded connection now leaves by another device.
   @inline(__always)
   private func hasOutputChanged(
-    _ entry: UnsafeMutablePointer<Conntrack.Entry>, _ info: UInt8, _ hook: Hook,
+    _ entry: UnsafeMutablePointer<Conntrack.Entry>,
+    _ info: UInt8,
+    _ hook: Hook,
     _ output: InterfaceReference?
   ) -> Bool {
     let device = entry.pointee.masqueradeDevice
@@ -65,8 +70,11 @@ extension Netfilter {
   /// Rewrites the packet if its connection is translated at this hook.
   @inline(__always)
   private func apply(
-    _ entry: UnsafeMutablePointer<Conntrack.Entry>, _ info: UInt8, _ packet: inout Packet,
-    at hook: Hook, output: inout InterfaceReference?
+    _ entry: UnsafeMutablePointer<Conntrack.Entry>,
+    _ info: UInt8,
+    _ packet: inout Packet,
+    at hook: Hook,
+    output: inout InterfaceReference?
   ) -> NetfilterVerdict {
     let manipulation = hook.manipulation
     let direction = ConntrackInfo.direction(info)
@@ -88,7 +96,8 @@ extension Netfilter {
 
   /// Finds a local packet's route anew.
   func rerouted(
-    _ packet: inout Packet, _ output: inout InterfaceReference?
+    _ packet: inout Packet,
+    _ output: inout InterfaceReference?
   ) -> NetfilterVerdict {
     guard let new = environment.reroute(&packet) else { return .drop(.noRoute) }
     output = new
@@ -97,7 +106,9 @@ extension Netfilter {
 
   /// Translates an ICMP error and the packet that it quotes.
   private func translateError(
-    _ packet: inout Packet, _ entry: UnsafeMutablePointer<Conntrack.Entry>, _ info: UInt8,
+    _ packet: inout Packet,
+    _ entry: UnsafeMutablePointer<Conntrack.Entry>,
+    _ info: UInt8,
     at hook: Hook
   ) -> NetfilterVerdict {
     guard let view = PacketView(packet), view.transportLength >= 8 else {
@@ -120,11 +131,18 @@ extension Netfilter {
     let inner = entry.pointee.tuple(direction.opposite)
     guard
       NATTranslation.rewriteQuoted(
-        &packet, view, to: inner, manipulation == .source ? .destination : .source)
+        &packet,
+        view,
+        to: inner,
+        manipulation == .source ? .destination : .source
+      )
     else { return .drop(.malformed) }
     if let outer = entry.pointee.tuple(direction.opposite).inverted {
       NATTranslation.rewriteAddress(
-        &packet, manipulation == .source ? outer.source : outer.destination, manipulation)
+        &packet,
+        manipulation == .source ? outer.source : outer.destination,
+        manipulation
+      )
     }
     if let before { traceTranslation(packet, hook, before) }
     return .accept
@@ -134,7 +152,9 @@ extension Netfilter {
 
   /// Applies a translating target to a new connection.
   func bind(
-    _ packet: borrowing Packet, _ range: NATRange, _ manipulation: NATManipulation,
+    _ packet: borrowing Packet,
+    _ range: NATRange,
+    _ manipulation: NATManipulation,
     masqueradeDevice: UInt32 = 0
   ) {
     guard let conntrack, let index = conntrack.table.index(of: packet.metadata.conntrack) else {

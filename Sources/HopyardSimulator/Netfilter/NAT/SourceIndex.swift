@@ -11,14 +11,20 @@ struct SourceIndex: ~Copyable {
   {
     ConntrackHash.fold(
       UInt64(address) &<< 32 | UInt64(port) ^ 0x8ebc_6af0_9c88_c6e3,
-      UInt64(proto) &<< 16 | UInt64(zone) ^ 0x5899_65cc_7537_4cc3)
+      UInt64(proto) &<< 16 | UInt64(zone) ^ 0x5899_65cc_7537_4cc3
+    )
   }
 
   @inline(__always)
   private func bucket(_ tuple: ConntrackTuple<UInt32>) -> Int {
     Int(
       truncatingIfNeeded: Self.hash(
-        tuple.source, tuple.sourcePort, tuple.protocol, tuple.zone))
+        tuple.source,
+        tuple.sourcePort,
+        tuple.protocol,
+        tuple.zone
+      )
+    )
       & (heads.count &- 1)
   }
 
@@ -75,7 +81,8 @@ struct SourceIndex: ~Copyable {
 
   /// The newest connection from the same source that `isSuitable` accepts.
   func first(
-    like tuple: ConntrackTuple<UInt32>, in table: ConntrackTable<UInt32>,
+    like tuple: ConntrackTuple<UInt32>,
+    in table: ConntrackTable<UInt32>,
     where isSuitable: (UInt32) -> Bool
   ) -> UInt32? {
     guard !heads.isEmpty else { return nil }
