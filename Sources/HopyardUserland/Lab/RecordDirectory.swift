@@ -1,5 +1,6 @@
 public import HopyardCapture
 public import HopyardSimulator
+import HopyardWire
 
 #if canImport(Glibc)
   import Glibc
