@@ -24,7 +24,7 @@ extension Netfilter {
         return (options.first(option.value, packet) != nil) != option.inverted
       }
       return true
-    case .udp(let wanted):
+    case .udp(let wanted), .sctp(let wanted):
       guard context.hasPorts else { return false }
       if let ports = wanted.source, !ports.matches(context.sourcePort) { return false }
       if let ports = wanted.destination, !ports.matches(context.destinationPort) { return false }
