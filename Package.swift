@@ -44,6 +44,9 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "HopyardWireTests", dependencies: ["HopyardWire"], swiftSettings: settings),
+    .testTarget(
+      name: "HopyardUserlandTests", dependencies: ["HopyardUserland", "HopyardSimulator"],
+      swiftSettings: settings),
     .target(name: "LabSupport", path: "Tests/Support", swiftSettings: settings),
     .testTarget(
       name: "KernelLabTests", dependencies: ["LabSupport"],

@@ -73,6 +73,22 @@ public final class MacvlanDevice: NetworkDevice {
     return hasCarrier ? "UP" : stateWithoutCarrier
   }
 
+  /// Changes the mode; passthru can be neither entered nor left.
+  public func setMode(_ wanted: MacvlanMode) throws(LinkError) {
+    if (wanted == .passthru) != (mode == .passthru) { throw LinkError(.invalidArgument) }
+    if wanted != .source { sources = [] }
+    mode = wanted
+  }
+
+  /// Changes the source addresses of `mode source`.
+  public func setSources(_ addresses: [MACAddress]) throws(LinkError) {
+    guard mode == .source else { throw LinkError(.invalidArgument) }
+    sources = addresses
+  }
+
+  /// Leaves the parent's promiscuity alone, or not.
+  public func setLeavesPromiscuity(_ leaves: Bool) { leavesPromiscuity = leaves }
+
   override func checkOpen() throws(LinkError) {
     if mode == .passthru { return }
     if port.isBusy(mac, for: self) { throw LinkError(.addressInUse) }

@@ -54,7 +54,7 @@ public final class VLANDevice: NetworkDevice {
   public override var minimumMTU: Int { 0 }
 
   /// The tag's priority bits for a packet priority (`egress-qos-map`).
-  func setEgress(from: UInt32, to: UInt8) {
+  public func setEgress(from: UInt32, to: UInt8) {
     if let at = egressPriorities.firstIndex(where: { $0.from == from }) {
       egressPriorities[at].to = to
     } else {
@@ -63,10 +63,30 @@ public final class VLANDevice: NetworkDevice {
   }
 
   /// The packet priority for a tag's priority bits (`ingress-qos-map`).
-  func setIngress(from: UInt8, to: UInt32) {
+  public func setIngress(from: UInt8, to: UInt32) {
     ingressPriorities.removeAll { $0.from == from }
     ingressPriorities.append((from, to))
     ingressPriorities.sort { $0.from < $1.from }
+  }
+
+  /// The flags that `ip -d link` shows.
+  public var shownFlags: [String] {
+    var names: [String] = []
+    if reordersHeader { names.append("REORDER_HDR") }
+    if storedFlags["gvrp"] == true { names.append("GVRP") }
+    if isLooselyBound { names.append("LOOSE_BINDING") }
+    if storedFlags["mvrp"] == true { names.append("MVRP") }
+    if storedFlags["bridge_binding"] == true { names.append("BRIDGE_BINDING") }
+    return names
+  }
+
+  /// Changes a flag, by the name that `ip link` gives it.
+  public func setFlag(_ name: String, _ on: Bool) {
+    switch name {
+    case "reorder_hdr": reordersHeader = on
+    case "loose_binding": isLooselyBound = on
+    default: storedFlags[name] = on
+    }
   }
 
   // MARK: Following the parent

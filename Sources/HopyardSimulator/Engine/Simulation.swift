@@ -48,6 +48,9 @@ public final class Simulation {
   /// The packets' memory.
   public let pool = PacketPool()
 
+  /// What later floors keep once for the whole simulation, by type.
+  var shared: [ObjectIdentifier: AnyObject] = [:]
+
   @exclusivity(unchecked) let wheel = TimingWheel()
   @exclusivity(unchecked) private var handlers: ContiguousArray<any EventHandler> = []
   @exclusivity(unchecked) private var stopRequested = false

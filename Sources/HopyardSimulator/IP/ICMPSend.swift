@@ -53,9 +53,6 @@ extension IPv4Stack {
     error.setU32(info, at: 4)
     error.copyBytes(from: packet, range: 0..<quoted, to: 8)
     error.setU16(error.withBytes { InternetChecksum.checksum(of: $0) }, at: 2)
-    error.metadata.conntrack = packet.metadata.conntrack
-    error.metadata.conntrackInfo = packet.metadata.conntrackInfo
-    error.metadata.flags.insert(.conntrackRelated)
     countSent(type)
     try? send(payload: error, options, route: route)
   }
@@ -132,7 +129,6 @@ extension IPv4Stack {
     }
     reply.setU16(0, at: 2)
     reply.setU16(reply.withBytes { InternetChecksum.checksum(of: $0) }, at: 2)
-    reply.metadata.conntrackInfo = request.metadata.conntrackInfo
     countSent(type)
     try? send(payload: reply, options, route: way)
   }

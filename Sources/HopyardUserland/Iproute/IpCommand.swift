@@ -59,9 +59,7 @@ enum IpCommand {
       try await process.printError(text)
       return status
     case .object(let index):
-      guard let current = process.namespace as? NetworkNamespace else {
-        throw .refused("ip works in network namespaces only")
-      }
+      let current = process.namespace
       let context = IpContext(options: options, process: process, namespace: current)
       if let name = options.namespace {
         guard let found = namespace(named: name, near: current) else {

@@ -112,6 +112,12 @@ struct IpArguments {
     return .status(255)
   }
 
+  /// Says something on standard error, and ends the call.
+  func fail(_ text: String, _ status: Int32) -> ProcessExit {
+    context.printError(text)
+    return .status(status)
+  }
+
   /// `Error: duplicate "KEY": "X" is the second value.` (`duparg`).
   func duplicate(_ key: String, _ argument: String) -> ProcessExit {
     context.printError("Error: duplicate \"\(key)\": \"\(argument)\" is the second value.\n")

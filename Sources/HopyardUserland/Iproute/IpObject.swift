@@ -28,7 +28,7 @@ struct IpObject: Sendable {
   static let all: [IpObject] = [
     refused("address"), refused("addrlabel"), refused("maddress"), route, rule,
     refused("neighbor"), refused("neighbour"), refused("ntable"), refused("ntbl"),
-    refused("link"), refused("l2tp"), refused("fou"), refused("ila"), refused("macsec"),
+    link, refused("l2tp"), refused("fou"), refused("ila"), refused("macsec"),
     refused("tunnel"), refused("tunl"), refused("tuntap"), refused("tap"), refused("token"),
     refused("tcpmetrics"), refused("tcp_metrics"), refused("monitor"), refused("xfrm"),
     refused("mroute"), refused("mrule"), refused("netns"), refused("netconf"), refused("vrf"),

@@ -153,7 +153,7 @@ public final class LabSession {
 
   /// What a command prints to standard output in a namespace, for reports; nil when it is not
   /// modelled.
-  public func report(_ arguments: [String], in namespace: any ProcessNamespace) -> [UInt8]? {
+  public func report(_ arguments: [String], in namespace: NetworkNamespace) -> [UInt8]? {
     guard let name = arguments.first, userland.commands[name] != nil else { return nil }
     let child = userland.makeProcess()
     let sink = OutputSink()

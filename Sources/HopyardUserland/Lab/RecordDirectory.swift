@@ -1,4 +1,6 @@
 public import HopyardCapture
+public import HopyardSimulator
+import HopyardWire
 
 #if canImport(Glibc)
   import Glibc
@@ -16,35 +18,6 @@ public struct RecordError: Error, Sendable, CustomStringConvertible {
   public var reason: String
 
   public var description: String { "\(path): \(reason)" }
-}
-
-/// An interface that existed, as `links.json` lists it.
-public struct RecordedLink: Hashable, Sendable {
-  public var namespace: String
-  public var ifindex: Int
-  public var name: String
-  /// The kind as `ip -d link` shows it; empty for `lo`.
-  public var kind: String
-  /// 1 for Ethernet, 772 for loopback.
-  public var hardwareType: Int
-  public var macs: [String]
-
-  /// Makes an entry.
-  public init(
-    namespace: String,
-    ifindex: Int,
-    name: String,
-    kind: String,
-    hardwareType: Int,
-    macs: [String]
-  ) {
-    self.namespace = namespace
-    self.ifindex = ifindex
-    self.name = name
-    self.kind = kind
-    self.hardwareType = hardwareType
-    self.macs = macs
-  }
 }
 
 /// A record of a run, `--record DIR`, in the layout that the recorder of kernel labs writes.
@@ -85,6 +58,34 @@ public final class RecordDirectory {
     tap = RecordTap(directory: path)
   }
 
+  /// Writes everything but the captures, which the tap writes: called once, when the lab has ended.
+  ///
+  /// The commands that show the state run on the machine, so its captures should have ended.
+  public func write(
+    _ session: LabSession, of source: ShellSource, iptables: String
+  ) throws(RecordError) {
+    let machine = session.userland.machine
+    let ended = machine.simulation.now
+    let isIPv6 = Self.marks(of: source).contains("ipv6")
+    try writeLab(source)
+    try writeCommands(session)
+    try writeLinks(machine)
+    for namespace in machine.namespaces {
+      try writeState(session, namespace: namespace, isIPv6: isIPv6)
+    }
+    try writeKernelLog(machine.kernelLog)
+    try writeMeta(lab: source.name, nanoseconds: ended.nanoseconds, iptables: iptables)
+  }
+
+  /// The words of the comment `# lab: …`.
+  public static func marks(of source: ShellSource) -> [String] {
+    let text = String(decoding: source.bytes, as: UTF8.self)
+    for line in text.split(separator: "\n") where line.hasPrefix("# lab:") {
+      return line.dropFirst(6).split(separator: " ").map(String.init)
+    }
+    return []
+  }
+
   /// Writes the lab, verbatim.
   public func writeLab(_ source: ShellSource) throws(RecordError) {
     try Self.write(path + "/lab.sh", source.bytes)
@@ -102,24 +103,22 @@ public final class RecordDirectory {
     try Self.write(path + "/commands.jsonl", Array(text.utf8))
   }
 
-  /// Writes the interfaces that existed.
-  public func writeLinks(_ links: [RecordedLink]) throws(RecordError) {
-    let lines = links.map { link in
-      let macs = link.macs.map(Self.json).joined(separator: ", ")
+  /// Writes the interfaces that existed on a machine.
+  public func writeLinks(_ machine: Machine) throws(RecordError) {
+    let lines = machine.interfaceRecords.map { link in
+      let macs = link.macs.map { Self.json($0.description) }.joined(separator: ", ")
       return "{\"ns\": \(Self.json(link.namespace)), \"ifindex\": \(link.ifindex), "
         + "\"name\": \(Self.json(link.name)), \"kind\": \(Self.json(link.kind)), "
         + "\"hwtype\": \(link.hardwareType), \"macs\": [\(macs)]}"
     }
     try Self.write(
-      path + "/links.json",
-      Array("[\n\(lines.joined(separator: ",\n"))\n]\n".utf8)
-    )
+      path + "/links.json", Array("[\n\(lines.joined(separator: ",\n"))\n]\n".utf8))
   }
 
   /// Writes a namespace's final state, as its own commands print it.
   public func writeState(
     _ session: LabSession,
-    namespace: any ProcessNamespace,
+    namespace: NetworkNamespace,
     isIPv6: Bool = false
   ) throws(RecordError) {
     try Self.writeState(

@@ -8,7 +8,7 @@ public final class Process {
   /// The process that started it; nil for the first.
   public private(set) var parent: Process?
   /// The namespace whose network it sees.
-  public var namespace: any ProcessNamespace
+  public var namespace: NetworkNamespace
   /// The user, as `-m owner` and `id` see it.
   public var uid: UInt32 = 0
   /// The exported variables.

@@ -8,8 +8,8 @@ public final class Userland {
   public let files: FileSystem
   /// The commands that can be run.
   public let commands: CommandTable
-  /// The namespace in which processes start.
-  public let rootNamespace: any ProcessNamespace
+  /// The kernel, with the namespaces.
+  public let machine: Machine
   /// What `hostname` prints.
   public var hostname = "host"
   /// The first thing asked for that is not modelled; it ends the run.
@@ -20,12 +20,15 @@ public final class Userland {
   static let processLimit = 4000
 
   /// Makes a machine without processes.
-  public init(simulation: Simulation, namespace: any ProcessNamespace, commands: CommandTable) {
-    self.simulation = simulation
+  public init(machine: Machine, commands: CommandTable) {
+    simulation = machine.simulation
+    self.machine = machine
     self.commands = commands
-    rootNamespace = namespace
     files = FileSystem(random: simulation.randomSource("urandom"))
   }
+
+  /// The namespace in which processes start.
+  public var rootNamespace: NetworkNamespace { machine.root }
 
   /// A process without a parent, in the root namespace, with nothing but `/dev/null` open.
   public func makeProcess() -> Process {
@@ -70,10 +73,4 @@ public final class Userland {
   public func killAll() {
     for process in running { process.send(.kill) }
   }
-}
-
-/// What a process's namespace is to the shell.
-public protocol ProcessNamespace: AnyObject {
-  /// The namespace's name; the one in which a lab starts is `host`.
-  var name: String { get }
 }

@@ -7,6 +7,9 @@ public final class ChainPool {
   private var count = 0
   private var limit = 256
 
+  /// A number that grows with each edit of a table of any namespace.
+  @exclusivity(unchecked) private(set) var edits: UInt64 = 0
+
   /// Makes an empty pool.
   public init() {}
 
@@ -25,6 +28,9 @@ public final class ChainPool {
     grow()
     return table
   }
+
+  /// Notes that a table changed, so that namespaces look whether it was theirs.
+  func noteEdit() { edits &+= 1 }
 
   private func grow() {
     count += 1

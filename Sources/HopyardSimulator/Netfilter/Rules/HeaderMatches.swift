@@ -127,6 +127,8 @@ public struct PacketTypeMatch: Hashable, Sendable {
     case broadcast = 1
     /// To a group.
     case multicast = 2
+    /// To another host.
+    case otherHost = 3
   }
 
   /// The kind.

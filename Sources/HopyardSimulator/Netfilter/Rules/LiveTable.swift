@@ -22,7 +22,9 @@ public final class LiveTable {
   /// Which table this is.
   public let name: RuleTable
   /// A number that grows with each edit, also of counters.
-  public private(set) var generation: UInt64 = 0
+  public private(set) var generation: UInt64 = 0 {
+    didSet { pool.noteEdit() }
+  }
 
   private let pool: ChainPool
   private var sealed: ChainTable

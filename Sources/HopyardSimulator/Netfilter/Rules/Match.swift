@@ -54,6 +54,8 @@ public enum Match: Hashable, Sendable {
   case recent(RecentMatch)
   /// `rpfilter`: whether the reply would leave where the packet came in.
   case reversePath(ReversePathMatch)
+  /// `sctp`: ports.
+  case sctp(UDPMatch)
   /// `set`: membership of an ipset.
   case set(SetMatch)
   /// `socket`: whether a local socket is there for the packet.
@@ -106,6 +108,7 @@ public enum Match: Hashable, Sendable {
     case .quota: "quota"
     case .recent: "recent"
     case .reversePath: "rpfilter"
+    case .sctp: "sctp"
     case .set: "set"
     case .socket: "socket"
     case .state: "state"

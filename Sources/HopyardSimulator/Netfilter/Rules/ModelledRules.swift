@@ -5,14 +5,17 @@
 public enum ModelledRules {
   /// Names after `-m` that the evaluation knows.
   public static let matches: Set<String> = [
-    "addrtype", "comment", "connmark", "conntrack", "icmp", "mark", "multiport", "state", "tcp",
-    "udp",
+    "addrtype", "ah", "comment", "connbytes", "connlimit", "connmark", "conntrack", "dscp", "esp",
+    "hashlimit", "helper", "icmp", "iprange", "length", "limit", "mac", "mark", "multiport",
+    "owner", "physdev", "pkttype", "quota", "recent", "rpfilter", "socket", "state", "statistic",
+    "string", "tcp", "tcpmss", "tos", "ttl", "u32", "udp",
   ]
 
   /// Names after `-j` that the evaluation knows, jumps to chains aside.
   public static let targets: Set<String> = [
-    "ACCEPT", "CONNMARK", "CT", "DNAT", "DROP", "MARK", "MASQUERADE", "NETMAP", "NOTRACK",
-    "REDIRECT", "REJECT", "RETURN", "SNAT",
+    "ACCEPT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CT", "DNAT", "DROP", "DSCP", "LOG", "MARK",
+    "MASQUERADE", "NETMAP", "NFLOG", "NFQUEUE", "NOTRACK", "QUEUE", "REDIRECT", "REJECT", "RETURN",
+    "SNAT", "TCPMSS", "TEE", "TOS", "TRACE", "TTL",
   ]
 
   /// The first part of a rule that the evaluation does not carry out, as `-m limit`, or nil.
@@ -22,6 +25,11 @@ public enum ModelledRules {
     }
     switch rule.target {
     case nil, .jump, .goto: return nil
+    case .conntrack(let wanted):
+      if wanted.timeout != nil { return "-j CT --timeout" }
+      // The helpers that read what applications say to each other.
+      if let helper = wanted.helper, helper != "ftp" { return "-j CT --helper \(helper)" }
+      return nil
     case .some(let target): return targets.contains(target.name) ? nil : "-j \(target.name)"
     }
   }

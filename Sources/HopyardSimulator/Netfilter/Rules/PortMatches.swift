@@ -75,7 +75,7 @@ public struct TCPFlagsMatch: Hashable, Sendable {
   }
 }
 
-/// What `-m udp` asks of a datagram.
+/// What `-m udp` and `-m sctp` ask of a datagram.
 public struct UDPMatch: Hashable, Sendable {
   /// The source port.
   public var source: PortMatch?

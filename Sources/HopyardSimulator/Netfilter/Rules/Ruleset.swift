@@ -31,6 +31,7 @@ public final class Ruleset {
     let live = LiveTable(table, pool: pool)
     tables[Int(table.rawValue)] = live
     created.append(table)
+    pool.noteEdit()
     return live
   }
 
@@ -38,6 +39,7 @@ public final class Ruleset {
   public func discard(_ table: RuleTable) {
     tables[Int(table.rawValue)] = nil
     created.removeAll { $0 == table }
+    pool.noteEdit()
   }
 
   /// The tables that are there, in the order in which they were made.

@@ -1,0 +1,47 @@
+import HopyardWire
+
+/// What a namespace learned of the path to a destination, against what its routes say.
+public struct LearnedPath: Hashable, Sendable {
+  /// The path's MTU, or 0.
+  public var mtu: Int
+  /// Whether that MTU may not be discovered.
+  public var isMTULocked: Bool
+  /// The router that a redirect named.
+  public var gateway: IPv4Address?
+  /// How many seconds it stays.
+  public var secondsLeft: Int64
+}
+
+extension NetworkNamespace {
+  /// Adds or changes a route on behalf of a user.
+  public func insertRoute(_ route: Route<UInt32>, mode: RouteInsertion) throws(RouteError) {
+    try routes.insert(route, mode: mode)
+    if route.type == .local { routes.noteCustomLocalRoute() }
+    forgetPaths()
+  }
+
+  /// Deletes a route on behalf of a user.
+  public func deleteRoute(_ template: Route<UInt32>) throws(RouteError) {
+    try routes.delete(template)
+    forgetPaths()
+  }
+
+  /// Forgets what was learned of paths, as `ip route flush cache` does.
+  public func forgetPaths() {
+    ipv4.exceptions.removeAll()
+    ipv4.flows.removeAll()
+  }
+
+  /// What was learned of the path to a destination.
+  public func learnedPath(to destination: IPv4Address) -> LearnedPath? {
+    guard let found = ipv4.exceptions.find(destination.rawValue, now: simulation.now) else {
+      return nil
+    }
+    return LearnedPath(
+      mtu: found.mtu,
+      isMTULocked: found.isMTULocked,
+      gateway: found.gateway == 0 ? nil : IPv4Address(rawValue: found.gateway),
+      secondsLeft: (found.expires.nanoseconds - simulation.now.nanoseconds) / 1_000_000_000
+    )
+  }
+}

@@ -1,0 +1,67 @@
+/// A chain in one namespace, ready to be evaluated: its compiled rules, the namespace's counters,
+/// and the instances that its rules jump to.
+final class ChainInstance {
+  let table: RuleTable
+  let compiled: CompiledChain
+  let activity: ChainActivity
+  /// As the chain's destinations; filled when all instances of the table exist.
+  var destinations: ContiguousArray<ChainInstance> = []
+
+  init(table: RuleTable, compiled: CompiledChain, activity: ChainActivity) {
+    self.table = table
+    self.compiled = compiled
+    self.activity = activity
+  }
+
+  var name: String { compiled.chain.name }
+
+  /// The state of a rule's matches, made on the first use.
+  @inline(__always)
+  func states(of rule: Int, count: Int) -> UnsafeMutablePointer<MatchState> {
+    if let known = activity.state(of: rule) as? MatchStates { return known.states }
+    let states = MatchStates(count: count)
+    activity.setState(of: rule, to: states)
+    return states.states
+  }
+}
+
+/// What the namespaces of a simulation share: chains by content, and their compiled forms.
+public final class NetfilterShared {
+  private struct Compiled {
+    weak var chain: CompiledChain?
+  }
+
+  /// The chains and tables of all namespaces.
+  public let pool = ChainPool()
+  /// Prints a rule for traces; set by the floor that knows the commands' language.
+  public var describe: ((Rule) -> String)?
+  private var compiled: [ObjectIdentifier: Compiled] = [:]
+  private var sweepLimit = 256
+
+  init() {}
+
+  /// The compiled form of a chain.
+  func compile(_ chain: Chain, in simulation: Simulation) -> CompiledChain {
+    let id = ObjectIdentifier(chain)
+    // A living compiled chain keeps its chain alive, so its identity is its own.
+    if let known = compiled[id]?.chain { return known }
+    let new = CompiledChain(chain, in: simulation)
+    compiled[id] = Compiled(chain: new)
+    if compiled.count > sweepLimit {
+      compiled = compiled.filter { $0.value.chain != nil }
+      sweepLimit = max(256, compiled.count * 2)
+    }
+    return new
+  }
+}
+
+extension Simulation {
+  /// What the namespaces' netfilters share.
+  public var netfilter: NetfilterShared {
+    let id = ObjectIdentifier(NetfilterShared.self)
+    if let known = shared[id] as? NetfilterShared { return known }
+    let new = NetfilterShared()
+    shared[id] = new
+    return new
+  }
+}

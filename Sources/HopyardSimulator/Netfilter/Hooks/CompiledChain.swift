@@ -1,0 +1,263 @@
+import HopyardWire
+
+/// A rule in the form in which packets meet it: the usual conditions in one flat value.
+///
+/// What does not fit is left among the chain's matches, which are looked at in their order.
+struct CompiledRule {
+  /// Which conditions there are, and which are inverted.
+  struct Flags: OptionSet {
+    let rawValue: UInt32
+    static let invertSource = Flags(rawValue: 1)
+    static let invertDestination = Flags(rawValue: 2)
+    static let invertInput = Flags(rawValue: 4)
+    static let invertOutput = Flags(rawValue: 8)
+    static let invertProtocol = Flags(rawValue: 16)
+    static let fragment = Flags(rawValue: 32)
+    static let notFragment = Flags(rawValue: 64)
+    static let ports = Flags(rawValue: 128)
+    static let invertSourcePort = Flags(rawValue: 256)
+    static let invertDestinationPort = Flags(rawValue: 512)
+    static let inputPrefix = Flags(rawValue: 1024)
+    static let outputPrefix = Flags(rawValue: 2048)
+    static let states = Flags(rawValue: 4096)
+    static let invertStates = Flags(rawValue: 8192)
+    static let mark = Flags(rawValue: 16384)
+    static let invertMark = Flags(rawValue: 32768)
+    static let input = Flags(rawValue: 65536)
+    static let output = Flags(rawValue: 131_072)
+    /// Whether the protocol counts.
+    static let `protocol` = Flags(rawValue: 262_144)
+    /// Whatever is not an address or a protocol.
+    static let others: Flags = [
+      .fragment, .notFragment, .ports, .states, .mark, .input, .output,
+    ]
+  }
+
+  /// What a rule does.
+  enum Action: UInt8 {
+    /// It only counts.
+    case next
+    case accept
+    case drop
+    case `return`
+    case jump
+    case goto
+    /// Something that the rule's target describes.
+    case target
+  }
+
+  var source: UInt32 = 0
+  var sourceMask: UInt32 = 0
+  var destination: UInt32 = 0
+  var destinationMask: UInt32 = 0
+  var flags: Flags = []
+  /// Interned names, or numbers of prefixes among the chain's names.
+  var input: UInt32 = 0
+  var output: UInt32 = 0
+  var sourcePorts: (first: UInt16, last: UInt16) = (0, .max)
+  var destinationPorts: (first: UInt16, last: UInt16) = (0, .max)
+  var mark: UInt32 = 0
+  var markMask: UInt32 = 0
+  var states: UInt16 = 0
+  var `protocol`: UInt8 = 0
+  var action = Action.next
+  /// Of a jump: the place of its chain among the chain's destinations.
+  var operand: UInt32 = 0
+  /// The matches that are left.
+  var firstMatch: UInt32 = 0
+  var matchCount: UInt16 = 0
+  /// The run of rules that a hash finds, plus 1; 0 for none.
+  var run: UInt16 = 0
+}
+
+/// A chain's rules, compiled once and shared by all namespaces that have the chain.
+final class CompiledChain {
+  let chain: Chain
+  let count: Int
+  /// The matches that are not in the flat rules.
+  let matches: ContiguousArray<Match>
+  /// Interface names that end in `+`, without it.
+  let prefixes: [String]
+  let runs: UnsafeMutablePointer<RuleRun>
+  private let runCount: Int
+  /// Whether a rule asks for the bytes of connections, which makes the kernel count them.
+  let needsAccounting: Bool
+  let flat: UnsafeMutablePointer<CompiledRule>
+
+  init(_ chain: Chain, in simulation: Simulation) {
+    self.chain = chain
+    let rules = chain.rules
+    count = rules.count
+    flat = .allocate(capacity: max(1, rules.count))
+    var compiler = ChainCompiler(simulation: simulation, destinations: chain.destinations)
+    for (index, rule) in rules.enumerated() {
+      (flat + index).initialize(to: compiler.compile(rule))
+    }
+    matches = compiler.matches
+    prefixes = compiler.prefixes
+    needsAccounting = rules.contains { rule in
+      rule.matches.contains { if case .connectionBytes = $0 { true } else { false } }
+    }
+    let found = RuleRun.find(in: flat, count: rules.count)
+    runCount = found.count
+    runs = .allocate(capacity: max(1, found.count))
+    for (index, run) in found.enumerated() { (runs + index).initialize(to: run) }
+  }
+
+  deinit {
+    for index in 0..<runCount { runs[index].deallocate() }
+    runs.deallocate()
+    flat.deinitialize(count: count)
+    flat.deallocate()
+  }
+}
+
+/// Turns rules into flat ones and gathers what they refer to.
+struct ChainCompiler {
+  let simulation: Simulation
+  private let destinations: [String: UInt32]
+  private(set) var matches: ContiguousArray<Match> = []
+  private(set) var prefixes: [String] = []
+
+  init(simulation: Simulation, destinations: [String]) {
+    self.simulation = simulation
+    self.destinations = Dictionary(
+      uniqueKeysWithValues: destinations.enumerated().map { ($1, UInt32($0)) }
+    )
+  }
+
+  mutating func compile(_ rule: Rule) -> CompiledRule {
+    var flat = CompiledRule()
+    if let source = rule.source {
+      flat.source = UInt32(truncatingIfNeeded: source.address)
+      flat.sourceMask = UInt32(truncatingIfNeeded: source.mask)
+      if source.inverted { flat.flags.insert(.invertSource) }
+    }
+    if let destination = rule.destination {
+      flat.destination = UInt32(truncatingIfNeeded: destination.address)
+      flat.destinationMask = UInt32(truncatingIfNeeded: destination.mask)
+      if destination.inverted { flat.flags.insert(.invertDestination) }
+    }
+    if let wanted = rule.protocol, wanted.value.rawValue != 0 || wanted.inverted {
+      flat.protocol = wanted.value.rawValue
+      flat.flags.insert(.protocol)
+      if wanted.inverted { flat.flags.insert(.invertProtocol) }
+    }
+    if let name = rule.inInterface {
+      flat.flags.insert(.input)
+      if name.inverted { flat.flags.insert(.invertInput) }
+      if name.isPrefix { flat.flags.insert(.inputPrefix) }
+      flat.input = intern(name)
+    }
+    if let name = rule.outInterface {
+      flat.flags.insert(.output)
+      if name.inverted { flat.flags.insert(.invertOutput) }
+      if name.isPrefix { flat.flags.insert(.outputPrefix) }
+      flat.output = intern(name)
+    }
+    switch rule.fragment {
+    case true?: flat.flags.insert(.fragment)
+    case false?: flat.flags.insert(.notFragment)
+    case nil: break
+    }
+    compileMatches(rule, &flat)
+    switch rule.target {
+    case nil: flat.action = .next
+    case .accept: flat.action = .accept
+    case .drop, .queue: flat.action = .drop
+    case .return: flat.action = .return
+    case .jump(let name):
+      flat.action = .jump
+      flat.operand = destinations[name] ?? 0
+    case .goto(let name):
+      flat.action = .goto
+      flat.operand = destinations[name] ?? 0
+    default: flat.action = .target
+    }
+    return flat
+  }
+
+  /// A match may become part of the flat rule unless one before it keeps state: that one must not
+  /// be asked about packets that the later match would refuse, nor the other way round.
+  private mutating func compileMatches(_ rule: Rule, _ flat: inout CompiledRule) {
+    flat.firstMatch = UInt32(matches.count)
+    var mayInline = true
+    for match in rule.matches {
+      if mayInline, inline(match, &flat) { continue }
+      if case .comment = match { continue }
+      if match.isOrdered { mayInline = false }
+      matches.append(match)
+      flat.matchCount += 1
+    }
+  }
+
+  private func inline(_ match: Match, _ flat: inout CompiledRule) -> Bool {
+    switch match {
+    case .comment: return true
+    case .tcp(let wanted):
+      guard wanted.flags == nil, wanted.option == nil, !flat.flags.contains(.ports) else {
+        return false
+      }
+      inline(wanted.source, wanted.destination, &flat)
+      return true
+    case .udp(let wanted):
+      guard !flat.flags.contains(.ports) else { return false }
+      inline(wanted.source, wanted.destination, &flat)
+      return true
+    case .state(let wanted):
+      return inline(wanted, &flat)
+    case .conntrack(let wanted):
+      guard let states = wanted.states, wanted == ConntrackMatch(states: states) else {
+        return false
+      }
+      return inline(states, &flat)
+    case .mark(let wanted):
+      guard !flat.flags.contains(.mark) else { return false }
+      flat.flags.insert(.mark)
+      if wanted.inverted { flat.flags.insert(.invertMark) }
+      flat.mark = wanted.mark
+      flat.markMask = wanted.mask
+      return true
+    default: return false
+    }
+  }
+
+  private func inline(_ states: StateMatch, _ flat: inout CompiledRule) -> Bool {
+    guard !flat.flags.contains(.states) else { return false }
+    flat.flags.insert(.states)
+    if states.inverted { flat.flags.insert(.invertStates) }
+    flat.states = states.states.rawValue
+    return true
+  }
+
+  private func inline(
+    _ source: PortMatch?,
+    _ destination: PortMatch?,
+    _ flat: inout CompiledRule
+  ) {
+    flat.flags.insert(.ports)
+    if let source {
+      flat.sourcePorts = (source.first, source.last)
+      if source.inverted { flat.flags.insert(.invertSourcePort) }
+    }
+    if let destination {
+      flat.destinationPorts = (destination.first, destination.last)
+      if destination.inverted { flat.flags.insert(.invertDestinationPort) }
+    }
+  }
+
+  private mutating func intern(_ match: InterfaceMatch) -> UInt32 {
+    guard match.isPrefix else { return simulation.interfaceNameID(match.name) }
+    if let known = prefixes.firstIndex(of: match.name) { return UInt32(known) }
+    prefixes.append(match.name)
+    return UInt32(prefixes.count - 1)
+  }
+}
+
+extension Match {
+  /// Whether it matters which packets are compared with it, because it remembers or draws lots.
+  var isOrdered: Bool {
+    if case .statistic = self { return true }
+    return isStateful
+  }
+}

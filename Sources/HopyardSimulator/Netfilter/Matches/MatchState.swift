@@ -1,0 +1,109 @@
+import HopyardWire
+
+/// What one match of a rule remembers between packets, in one namespace.
+struct MatchState {
+  var isInitialized = false
+  var first: Int64 = 0
+  var second: Int64 = 0
+  /// A list, where a number is not enough.
+  var connections: ConnectionLists?
+}
+
+/// What the matches of a rule remember between packets, in one namespace.
+final class MatchStates: RuleState {
+  let states: UnsafeMutablePointer<MatchState>
+  private let count: Int
+
+  init(count: Int) {
+    self.count = count
+    states = .allocate(capacity: max(1, count))
+    states.initialize(repeating: MatchState(), count: count)
+  }
+
+  deinit {
+    states.deinitialize(count: count)
+    states.deallocate()
+  }
+}
+
+/// The living connections that a `connlimit` rule counts, by masked address.
+final class ConnectionLists {
+  var lists: [UInt32: [(reference: UInt64, tuple: ConntrackTuple<UInt32>)]] = [:]
+}
+
+/// The buckets of one name of `hashlimit`.
+final class HashLimitTable {
+  struct Key: Hashable {
+    var source: UInt32
+    var destination: UInt32
+    var ports: UInt32
+  }
+  struct Bucket {
+    var credit: Int64
+    var updated: Int64
+    var expires: Int64
+    var limit: Int64
+    var cost: Int64
+  }
+  var buckets: [Key: Bucket] = [:]
+  /// Keys in order of their first packet, for listings.
+  var order: [Key] = []
+}
+
+/// The addresses of one name of `recent`.
+public final class RecentTable {
+  /// An address and when it was seen.
+  public struct Entry: Sendable {
+    /// The masked address.
+    public var address: IPv4Address
+    /// The TTL of the last packet.
+    public var ttl: UInt8
+    /// When packets were seen, the last twenty of them, oldest first.
+    public var stamps: [Instant]
+    /// The next place in the ring of stamps.
+    public var index: Int
+    var order: UInt64
+  }
+  /// How many stamps an entry keeps.
+  static let stampLimit = 20
+  /// How many addresses a list keeps.
+  static let addressLimit = 100
+  var entries: [UInt32: Entry] = [:]
+  var lastOrder: UInt64 = 0
+
+  /// The entries, longest unseen first.
+  public var list: [Entry] { entries.values.sorted { $0.order < $1.order } }
+
+  /// Removes the address that was unseen longest, if its last packet is too old.
+  func reap(before time: Instant) {
+    guard let oldest = entries.min(by: { $0.value.order < $1.value.order }),
+      let last = oldest.value.stamps.last, last < time
+    else { return }
+    entries[oldest.key] = nil
+  }
+
+  func touch(_ address: UInt32, ttl: UInt8, at now: Instant) {
+    lastOrder &+= 1
+    if var entry = entries[address] {
+      entry.ttl = ttl
+      entry.stamps.append(now)
+      if entry.stamps.count > Self.stampLimit { entry.stamps.removeFirst() }
+      entry.index = (entry.index + 1) % Self.stampLimit
+      entry.order = lastOrder
+      entries[address] = entry
+      return
+    }
+    if entries.count >= Self.addressLimit,
+      let oldest = entries.min(by: { $0.value.order < $1.value.order })
+    {
+      entries[oldest.key] = nil
+    }
+    entries[address] = Entry(
+      address: IPv4Address(rawValue: address),
+      ttl: ttl,
+      stamps: [now],
+      index: 1,
+      order: lastOrder
+    )
+  }
+}

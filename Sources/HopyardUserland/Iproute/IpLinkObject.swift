@@ -1,0 +1,8 @@
+extension IpObject {
+  /// `ip link`.
+  static let link = IpObject("link", check: { IpLink.check($0, $1) }) {
+    context,
+    words throws(ProcessExit) in
+    try IpLink.run(context, words)
+  }
+}

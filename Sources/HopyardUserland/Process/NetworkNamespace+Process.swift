@@ -1,3 +1,0 @@
-import HopyardSimulator
-
-extension NetworkNamespace: ProcessNamespace {}
