@@ -26,6 +26,34 @@ extension NetworkNamespace {
     forgetPaths()
   }
 
+  /// Adds a policy rule on behalf of a user.
+  public func insertRule(
+    _ rule: PolicyRule<UInt32>, priorityGiven: Bool
+  ) throws(RouteError) {
+    try routes.insertRule(rule, priorityGiven: priorityGiven)
+    forgetPaths()
+  }
+
+  /// Deletes a policy rule on behalf of a user.
+  public func deleteRule(_ selector: PolicyRuleSelector<UInt32>) throws(RouteError) {
+    try routes.deleteRule(selector)
+    forgetPaths()
+  }
+
+  /// Adds or replaces a nexthop object on behalf of a user.
+  public func insertNexthop(
+    _ object: NexthopObject<UInt32>, replaces: Bool
+  ) throws(RouteError) {
+    try routes.insertNexthop(object, replaces: replaces)
+    forgetPaths()
+  }
+
+  /// Deletes a nexthop object on behalf of a user.
+  public func deleteNexthop(_ id: UInt32) throws(RouteError) {
+    try routes.deleteNexthop(id)
+    forgetPaths()
+  }
+
   /// Forgets what was learned of paths, as `ip route flush cache` does.
   public func forgetPaths() {
     ipv4.exceptions.removeAll()

@@ -4,6 +4,8 @@ extension RoutingTables {
     guard Self.nearestScope(route.type) <= route.scope else {
       throw RouteError(.invalidArgument, "Invalid scope")
     }
+    if route.metrics.advmss > 65535 - 40 { route.metrics.advmss = 65535 - 40 }
+    if route.metrics.mtu > 65535 - 15 { route.metrics.mtu = 65535 - 15 }
     for path in route.nexthops where !path.flags.isDisjoint(with: [.dead, .linkdown]) {
       throw RouteError(
         .invalidArgument,

@@ -15,7 +15,7 @@ extension RoutingTables {
   ) throws(RouteError) -> UInt32 {
     var object = new
     if object.id == 0 {
-      object.id = (nexthopObjects.last?.id ?? 0) + 1
+      object.id = nexthopObjects.reduce(1) { $1.id == $0 ? $0 + 1 : $0 }
     }
     let old = nexthopObjects.firstIndex { $0.id == object.id }
     if old != nil, !replaces { throw RouteError(.fileExists) }
@@ -40,7 +40,10 @@ extension RoutingTables {
           throw RouteError(.invalidArgument, "Invalid nexthop id")
         }
         if other.isGroup {
-          throw RouteError(.invalidArgument, "Nexthop group contains a group")
+          throw RouteError(
+            .invalidArgument,
+            "Hash-threshold group can not be a nexthop within a group"
+          )
         }
         if object.members[..<index].contains(where: { $0.id == member.id }) {
           throw RouteError(.invalidArgument, "Nexthop id can not be used twice in a group")
@@ -48,7 +51,7 @@ extension RoutingTables {
         if other.isBlackhole, object.members.count > 1 {
           throw RouteError(
             .invalidArgument,
-            "Blackhole nexthop can not be used in a group with more than 1 nexthop"
+            "Blackhole nexthop can not be used in a group with more than 1 path"
           )
         }
       }
@@ -64,6 +67,10 @@ extension RoutingTables {
       throw RouteError(.invalidArgument, "Can not replace a nexthop group with a nexthop.")
     }
     if object.isBlackhole { return }
+    if object.isForwardingDatabase {
+      object.nexthop.scope = .link
+      return
+    }
     if object.nexthop.ifindex != 0 {
       guard let facts = devices?.routeDeviceFacts(object.nexthop.ifindex) else {
         throw RouteError(.invalidArgument, "Invalid device index")

@@ -4,7 +4,7 @@ extension RoutingTables {
   /// Errors are the kernel's: `EEXIST`, `ENOENT`, "Nexthop has invalid gateway", ….
   public func insert(_ route: Route<Address>, mode: RouteInsertion) throws(RouteError) {
     guard route.type != .unspecified || route.nexthopID != 0 else {
-      throw RouteError(.invalidArgument, "Invalid route type")
+      throw RouteError(.invalidArgument, "Invalid scope")
     }
     try checkPrefix(route.prefix, route.length)
     var route = route

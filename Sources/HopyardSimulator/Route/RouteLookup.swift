@@ -16,7 +16,10 @@ extension RoutingTables {
       let match = search(mainTable, key, ignoringLinkState: ignoringLinkState)
       if match.index >= 0 {
         guard let error = Self.refusal(aliases[Int(match.index)].type) else {
-          return result(match)
+          var result = result(match)
+          // The two tables are one trie, which goes by the name of `main`.
+          if result.table == RouteTable.local { result.table = RouteTable.main }
+          return result
         }
         if let error = error.failure { refusal = error }
       }
