@@ -54,6 +54,9 @@ let package = Package(
     .testTarget(
       name: "HopyardCaptureTests",
       dependencies: ["HopyardCapture", "HopyardSimulator"], swiftSettings: settings),
+    .testTarget(
+      name: "RouteTests", dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
+      exclude: ["Transcripts"], swiftSettings: settings),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),
   ]
 )

@@ -103,7 +103,8 @@ enum IpCommand {
     return status
   }
 
-  private static func perform(
+  /// Runs one command, from its object on, and collects what it prints.
+  static func perform(
     _ words: [String],
     _ context: IpContext
   ) async throws(ProcessExit) -> Int32 {
