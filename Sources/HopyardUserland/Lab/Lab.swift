@@ -42,7 +42,7 @@ public final class Lab {
     simulation = Simulation(seed: options.seed)
     machine = Machine(simulation: simulation)
     let commands = CommandTable.labCommands(iptables: options.iptables)
-    userland = Userland(simulation: simulation, namespace: machine.root, commands: commands)
+    userland = Userland(machine: machine, commands: commands)
     userland.mountNetworkTrees()
     runner = LabRunner(source: source, userland: userland)
     runner.limit = options.limit
@@ -62,24 +62,7 @@ public final class Lab {
 
   /// Writes what the run left behind into a record's directory.
   public func write(to record: RecordDirectory) throws(RecordError) {
-    try record.writeLab(source)
-    try record.writeCommands(runner.session)
-    let end = simulation.now.nanoseconds
-    try writeState(to: record)
-    try record.writeLinks(
-      machine.interfaceRecords.map {
-        RecordedLink(
-          namespace: $0.namespace, ifindex: $0.ifindex, name: $0.name, kind: $0.kind,
-          hardwareType: $0.hardwareType, macs: $0.macs.map(\.description))
-      })
-    try record.writeKernelLog(machine.kernelLog)
-    try record.writeMeta(lab: source.name, nanoseconds: end, iptables: options.iptables.rawValue)
-  }
-
-  private func writeState(to record: RecordDirectory) throws(RecordError) {
-    for namespace in machine.namespaces {
-      try record.writeState(runner.session, namespace: namespace)
-    }
+    try record.write(runner.session, of: source, iptables: options.iptables.rawValue)
   }
 
   /// Writes each namespace's final state into `directory`, as its own commands print it.

@@ -128,7 +128,7 @@ public final class RecordDirectory {
 
   /// Writes a namespace's state into a directory of its own.
   public static func writeState(
-    _ session: LabSession, namespace: any ProcessNamespace, to directory: String,
+    _ session: LabSession, namespace: NetworkNamespace, to directory: String,
     isIPv6: Bool = false
   ) throws(RecordError) {
     try makeDirectory(directory)
