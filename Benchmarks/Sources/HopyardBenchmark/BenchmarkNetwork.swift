@@ -4,16 +4,13 @@ import Hopyard
 final class BenchmarkNetwork {
   let simulation = Simulation()
   private let machine: Machine
-  /// Every interface that carries traffic.
-  private(set) var hosts: [NetworkNamespace] = []
 
   init() { machine = Machine(simulation: simulation) }
 
   /// A host: a namespace with `lo` up.
-  func host(_ name: String) -> NetworkNamespace {
+  func host(_ name: String) throws -> NetworkNamespace {
     let namespace = machine.makeNamespace(name)
-    namespace.tryUp(namespace.devices.loopback)
-    hosts.append(namespace)
+    try namespace.setLinkUp(namespace.devices.loopback)
     return namespace
   }
 
@@ -23,9 +20,9 @@ final class BenchmarkNetwork {
     _ a: NetworkNamespace, _ nameA: String, _ addressA: String?, _ b: NetworkNamespace,
     _ nameB: String, _ addressB: String?
   ) throws -> (a: NetworkDevice, b: NetworkDevice) {
-    let (left, right) = a.makeVeth(nameA, peer: nameB, in: b)
-    a.tryUp(left)
-    b.tryUp(right)
+    let (left, right) = try a.makeVeth(NewLink(nameA), peer: NewLink(nameB), in: b)
+    try a.setLinkUp(left)
+    try b.setLinkUp(right)
     if let addressA { try add(addressA, to: left, in: a) }
     if let addressB { try add(addressB, to: right, in: b) }
     return (left, right)
@@ -62,22 +59,22 @@ final class BenchmarkNetwork {
 
   /// Two hosts on one veth pair.
   func veth() throws -> Path {
-    let a = host("a")
-    let b = host("b")
+    let a = try host("a")
+    let b = try host("b")
     try link(a, "eth0", "10.0.0.1/24", b, "eth0", "10.0.0.2/24")
     return Path(from: a, to: b, destination: "10.0.0.2", hops: 1)
   }
 
   /// Two hosts on one bridge.
   func bridge() throws -> Path {
-    let a = host("a")
-    let b = host("b")
-    let switchHost = host("sw")
-    let bridge = switchHost.makeBridge("br0")
-    switchHost.tryUp(bridge)
+    let a = try host("a")
+    let b = try host("b")
+    let switchHost = try host("sw")
+    let bridge = try switchHost.makeBridge(NewLink("br0"))
+    try switchHost.setLinkUp(bridge)
     for (index, end) in [a, b].enumerated() {
       let pair = try link(switchHost, "p\(index)", nil, end, "eth0", "10.0.0.\(index + 1)/24")
-      switchHost.enslave(pair.a, to: bridge)
+      try switchHost.setLinkMaster(pair.a, bridge)
     }
     return Path(from: a, to: b, destination: "10.0.0.2", hops: 2)
   }
@@ -85,7 +82,7 @@ final class BenchmarkNetwork {
   /// Two hosts with routers between them.
   func chain(routers: Int) throws -> Path {
     let nodes =
-      [host("a")] + (0..<routers).map { host("r\($0 + 1)") } + [host("b")]
+      try [host("a")] + (0..<routers).map { try host("r\($0 + 1)") } + [host("b")]
     for index in 0..<(nodes.count - 1) {
       try link(
         nodes[index], "right", "10.0.\(index).1/30", nodes[index + 1], "left",
@@ -101,5 +98,25 @@ final class BenchmarkNetwork {
     return Path(
       from: nodes[0], to: nodes[nodes.count - 1], destination: "10.0.\(nodes.count - 2).2",
       hops: nodes.count - 1)
+  }
+
+  /// Switches of a hundred hosts each around one core, all idle.
+  func mesh(hosts: Int) throws {
+    let core = try host("core")
+    var bridge: BridgeDevice?
+    for index in 0..<hosts {
+      let (group, number) = (index / 100, index % 100)
+      if number == 0 {
+        let next = try core.makeBridge(NewLink("br\(group)"))
+        try core.setLinkUp(next)
+        bridge = next
+      }
+      let end = try host("h\(index)")
+      let pair = try link(
+        core, "p\(index)", nil, end, "eth0", "10.\(group).0.\(number + 2)/16")
+      if let bridge { try core.setLinkMaster(pair.a, bridge) }
+      try route(end, to: "0.0.0.0/0", via: "10.\(group).0.1")
+      try end.sockets.makeUDP().bind(port: 9)
+    }
   }
 }

@@ -22,6 +22,23 @@ enum NetworkWorkloads {
     try stream(parameters) { try $0.chain(routers: 8) }
   }
 
+  /// Ten seconds in the life of hosts that do nothing: what each costs in memory.
+  static func idle(_ parameters: Workload.Parameters) throws -> Measurement {
+    let before = Usage.now()
+    let network = BenchmarkNetwork()
+    try network.mesh(hosts: parameters.hosts)
+    let ready = Usage.now()
+    network.simulation.run(until: network.simulation.now + .seconds(10))
+    let after = Usage.now()
+    var measurement = Measurement()
+    measurement.record("hosts", Double(parameters.hosts))
+    measurement.record("setup_cpu_s", ready.cpuSeconds - before.cpuSeconds)
+    measurement.record("run_cpu_s", after.cpuSeconds - ready.cpuSeconds)
+    let grown = Double(max(after.residentKB, ready.residentKB) - before.residentKB) * 1024
+    measurement.record("bytes_per_host", grown / Double(max(1, parameters.hosts)))
+    return measurement
+  }
+
   /// As the kernel's program does: a batch is sent, then received.
   private static func batches(
     _ parameters: Workload.Parameters, _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path

@@ -15,6 +15,7 @@ enum Workload {
     ("chain8", NetworkWorkloads.chain),
     ("cable-bridge", NetworkWorkloads.cableBridge),
     ("cable-chain", NetworkWorkloads.cableChain),
+    ("idle", NetworkWorkloads.idle),
     ("closure-event", MicroWorkloads.closureEvent),
     ("pcap-record", MicroWorkloads.pcapRecord),
     ("program-step", MicroWorkloads.programStep),

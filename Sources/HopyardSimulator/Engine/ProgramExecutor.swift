@@ -135,7 +135,7 @@ final class Waiter {
 
 /// Programs that wait for the same thing, as in the kernel's wait queues.
 public final class WaitQueue {
-  private var waiters: [(waiter: Waiter, index: Int)] = []
+  @exclusivity(unchecked) private var waiters: [(waiter: Waiter, index: Int)] = []
 
   /// Makes a queue on which nobody waits.
   public init() {}

@@ -17,7 +17,7 @@ public final class NetworkNamespace {
   /// Its packet filter, connection tracking and NAT.
   @exclusivity(unchecked) public private(set) var netfilter: Netfilter!
   /// Its sockets.
-  public private(set) var sockets: SocketTable!
+  @exclusivity(unchecked) public private(set) var sockets: SocketTable!
   /// Settings that change nothing in the model but can be written and read back.
   public var inertSettings: [String: String] = [:]
   /// The numbers by which this namespace knows others.

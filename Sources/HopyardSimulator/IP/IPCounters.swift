@@ -82,11 +82,9 @@ public enum IPCounter: String, CaseIterable, Sendable {
   case ipExtIPReversePathFilter = "TcpExtIPReversePathFilter"
   case ipExtInNoECTPkts = "IpExtInNoECTPkts"
 
-  /// The counter's place in ``IPCounters``.
-  var index: Int { Self.places[self] ?? 0 }
-
-  private static let places = Dictionary(
-    uniqueKeysWithValues: IPCounter.allCases.enumerated().map { ($1, $0) })
+  /// The counter's place in ``IPCounters``: its number among the cases.
+  @inline(__always)
+  var index: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
 }
 
 /// A namespace's counters. They exist once something was counted.

@@ -84,8 +84,8 @@ final class NeighbourTable<Output: NeighbourOutput> {
   private unowned(unsafe) let output: Output
   private var random: RandomSource
   /// Open addressing with linear probing, so that a look-up costs some nanoseconds.
-  private var slots: ContiguousArray<Entry?>
-  private var used = 0
+  @exclusivity(unchecked) private var slots: ContiguousArray<Entry?>
+  @exclusivity(unchecked) private var used = 0
   private(set) var count = 0
   /// Addresses that are answered for on a device though they are elsewhere (`ip neigh add proxy`).
   private(set) var proxies: [(address: Address, device: UInt32)] = []

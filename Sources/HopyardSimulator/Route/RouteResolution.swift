@@ -64,7 +64,9 @@ extension RoutingTables {
         key.outputIfindex = device
         return try makeOutput(key, origin: origin, ifindex: device, type: .unicast, result: nil)
       }
-      if !acceptsAnySource, deviceHaving(local: key.source) == nil {
+      if !acceptsAnySource, devices?.hasInterfaceAddress(key.source) != true,
+        deviceHaving(local: key.source) == nil
+      {
         throw RouteError(.networkUnreachable)
       }
     }

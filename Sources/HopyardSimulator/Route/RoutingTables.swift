@@ -12,10 +12,10 @@ public final class RoutingTables<Address: RoutableAddress> {
   @exclusivity(unchecked) public internal(set) var generation: UInt32 = 1
 
   /// The devices of the namespace.
-  public unowned(unsafe) var devices: (any RouteDeviceInformation<Address>)?
+  @exclusivity(unchecked) public unowned(unsafe) var devices: (any RouteDeviceInformation<Address>)?
 
   /// How multipath routes divide flows (`fib_multipath_hash_policy`): 0 by addresses, 1 by ports.
-  public var multipathHashPolicy: UInt8 = 0
+  @exclusivity(unchecked) public var multipathHashPolicy: UInt8 = 0
 
   /// Whether multipath routes avoid gateways that do not answer (`fib_multipath_use_neigh`).
   public var multipathUsesNeighbours = false
@@ -28,7 +28,7 @@ public final class RoutingTables<Address: RoutableAddress> {
   var freeRoutes: [Int32] = []
 
   /// The tables by number, in the order of the numbers.
-  var numbers: [UInt32] = []
+  @exclusivity(unchecked) var numbers: [UInt32] = []
   @exclusivity(unchecked) var tables: [FIBTable<Address>] = []
   /// The tables that lookups without custom rules ask.
   @exclusivity(unchecked) var mainTable: FIBTable<Address>?

@@ -111,11 +111,11 @@ public class Socket {
   public let number: UInt32
   unowned let table: SocketTable
   /// The socket's options.
-  public var options = SocketOptions()
+  @exclusivity(unchecked) public var options = SocketOptions()
   /// The user that owns it.
-  public var uid: UInt32 = 0
+  @exclusivity(unchecked) public var uid: UInt32 = 0
   /// The group that owns it.
-  public var gid: UInt32 = 0
+  @exclusivity(unchecked) public var gid: UInt32 = 0
   /// The process that owns it, as `ss -p` shows it.
   public var owner: (name: String, pid: Int, descriptor: Int)?
   /// Woken when there is something to read, or an error.
@@ -123,16 +123,16 @@ public class Socket {
   /// Woken when there is room to write, or a connection is made.
   public let writable = WaitQueue()
   /// The error that the next operation returns (`SO_ERROR`).
-  public internal(set) var pendingError: SocketError?
+  @exclusivity(unchecked) public internal(set) var pendingError: SocketError?
   /// The errors that `MSG_ERRQUEUE` gives.
   public internal(set) var errorQueue: [SocketErrorReport] = []
   /// Closed sockets take and give nothing.
-  public internal(set) var isClosed = false
+  @exclusivity(unchecked) public internal(set) var isClosed = false
 
-  private var queue: [Datagram] = []
-  private var queueHead = 0
+  @exclusivity(unchecked) private var queue: [Datagram] = []
+  @exclusivity(unchecked) private var queueHead = 0
   /// How many bytes wait, as Linux charges them.
-  public private(set) var queuedBytes = 0
+  @exclusivity(unchecked) public private(set) var queuedBytes = 0
 
   init(number: UInt32, table: SocketTable) {
     self.number = number

@@ -4,12 +4,12 @@ import HopyardWire
 public final class SocketTable {
   @exclusivity(unchecked) unowned(unsafe) let stack: IPv4Stack
   /// Bound UDP sockets by port, the newest first.
-  private var udp: [UInt16: [UDPSocket]] = [:]
-  private var raw: [RawSocket] = []
+  @exclusivity(unchecked) private var udp: [UInt16: [UDPSocket]] = [:]
+  @exclusivity(unchecked) private var raw: [RawSocket] = []
   private var packet: [PacketSocket] = []
   @exclusivity(unchecked) var tcp: TCPLayer!
   /// All sockets, in the order in which they were made.
-  public private(set) var all: [Socket] = []
+  @exclusivity(unchecked) public private(set) var all: [Socket] = []
   private var random: RandomSource
   private static let ports = 1...65_535
 

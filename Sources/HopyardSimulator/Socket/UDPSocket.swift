@@ -3,13 +3,13 @@ import HopyardWire
 /// A UDP socket (RFC 768).
 public final class UDPSocket: Socket {
   /// The local address; `any` before it is bound to one.
-  public internal(set) var localAddress = IPv4Address.any
+  @exclusivity(unchecked) public internal(set) var localAddress = IPv4Address.any
   /// The local port; 0 before it is bound.
-  public internal(set) var localPort: UInt16 = 0
+  @exclusivity(unchecked) public internal(set) var localPort: UInt16 = 0
   /// The peer of a connected socket.
-  public internal(set) var remoteAddress = IPv4Address.any
+  @exclusivity(unchecked) public internal(set) var remoteAddress = IPv4Address.any
   /// The peer's port; 0 if not connected.
-  public internal(set) var remotePort: UInt16 = 0
+  @exclusivity(unchecked) public internal(set) var remotePort: UInt16 = 0
   /// Groups joined: group and interface index.
   private var memberships: [(group: IPv4Address, ifindex: Int32)] = []
   private var isBoundToAddress = false
