@@ -118,6 +118,67 @@ extension NetworkNamespace {
   /// Changes the alias.
   public func setLinkAlias(_ device: NetworkDevice, _ alias: String) { device.alias = alias }
 
+  // MARK: Addresses
+
+  /// Adds an address with its lifetimes; one that is there already is changed where `replacing` is
+  /// set and otherwise an error.
+  public func addLinkAddress(
+    _ address: InterfaceAddress<UInt32>, to device: NetworkDevice, replacing: Bool
+  ) throws(RouteError) {
+    var address = address
+    let now = simulation.now.nanoseconds
+    address.updated = now
+    if address.validLifetime != .max { address.flags.remove(.permanent) }
+    let known = device.inet.addresses.firstIndex {
+      $0.local == address.local && $0.prefixLength == address.prefixLength
+        && ($0.peer ^ address.peer) & address.mask == 0
+    }
+    if let known {
+      guard replacing else { throw RouteError(.fileExists, "ipv4: Address already assigned") }
+      let old = device.inet.addresses[known]
+      if old.metric != address.metric
+        || old.flags.contains(.noPrefixRoute) != address.flags.contains(.noPrefixRoute)
+      {
+        // Its routes change with it.
+        removeAddress(at: known, from: device, promoting: true)
+        address.created = old.created
+        try addAddress(address, to: device)
+      } else {
+        device.inet.addresses[known].updated = now
+        device.inet.addresses[known].validLifetime = address.validLifetime
+        device.inet.addresses[known].preferredLifetime = address.preferredLifetime
+        device.inet.addresses[known].flags.remove([.permanent, .deprecated])
+        device.inet.addresses[known].flags.formUnion(
+          address.flags.intersection([.permanent, .noPrefixRoute]))
+      }
+    } else {
+      address.created = now
+      try addAddress(address, to: device)
+    }
+    scheduleLifetimes(of: address, on: device)
+  }
+
+  private func scheduleLifetimes(of address: InterfaceAddress<UInt32>, on device: NetworkDevice) {
+    func find() -> Int? {
+      device.inet.addresses.firstIndex {
+        $0.local == address.local && $0.prefixLength == address.prefixLength
+          && $0.updated == address.updated
+      }
+    }
+    if address.preferredLifetime != .max {
+      simulation.schedule(after: .seconds(Int64(address.preferredLifetime))) { [weak self] in
+        guard self != nil, let index = find() else { return }
+        device.inet.addresses[index].flags.insert(.deprecated)
+      }
+    }
+    if address.validLifetime != .max {
+      simulation.schedule(after: .seconds(Int64(address.validLifetime))) { [weak self] in
+        guard let self, let index = find() else { return }
+        self.removeAddress(at: index, from: device)
+      }
+    }
+  }
+
   // MARK: Masters
 
   /// Makes a device part of another one, or of none; leaves a former one first.

@@ -26,7 +26,7 @@ struct IpObject: Sendable {
 
   /// All objects, in the order in which abbreviations are tried.
   static let all: [IpObject] = [
-    refused("address"), refused("addrlabel"), refused("maddress"), route, rule,
+    address, refused("addrlabel"), refused("maddress"), route, rule,
     refused("neighbor"), refused("neighbour"), refused("ntable"), refused("ntbl"),
     link, refused("l2tp"), refused("fou"), refused("ila"), refused("macsec"),
     refused("tunnel"), refused("tunl"), refused("tuntap"), refused("tap"), refused("token"),
