@@ -4,6 +4,7 @@ extension CommandTable {
     let table = CommandTable()
     table.addStandardCommands()
     table.add(IpCommand.command)
+    table.addConntrackCommand()
     return table
   }
 }

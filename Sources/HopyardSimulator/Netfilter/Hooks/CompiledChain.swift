@@ -200,7 +200,7 @@ struct ChainCompiler {
       }
       inline(wanted.source, wanted.destination, &flat)
       return true
-    case .udp(let wanted):
+    case .udp(let wanted), .sctp(let wanted):
       guard !flat.flags.contains(.ports) else { return false }
       inline(wanted.source, wanted.destination, &flat)
       return true

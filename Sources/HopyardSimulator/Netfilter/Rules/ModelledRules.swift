@@ -7,8 +7,8 @@ public enum ModelledRules {
   public static let matches: Set<String> = [
     "addrtype", "ah", "comment", "connbytes", "connlimit", "connmark", "conntrack", "dscp", "esp",
     "hashlimit", "helper", "icmp", "iprange", "length", "limit", "mac", "mark", "multiport",
-    "owner", "physdev", "pkttype", "quota", "recent", "rpfilter", "socket", "state", "statistic",
-    "string", "tcp", "tcpmss", "tos", "ttl", "u32", "udp",
+    "owner", "physdev", "pkttype", "quota", "recent", "rpfilter", "sctp", "socket", "state",
+    "statistic", "string", "tcp", "tcpmss", "tos", "ttl", "u32", "udp",
   ]
 
   /// Names after `-j` that the evaluation knows, jumps to chains aside.
