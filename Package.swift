@@ -43,6 +43,9 @@ let package = Package(
       name: "HopyardSimulatorTests", dependencies: ["HopyardSimulator", "HopyardWire"],
       swiftSettings: settings),
     .testTarget(
+      name: "NetfilterTests", dependencies: ["HopyardSimulator", "HopyardWire"],
+      swiftSettings: settings),
+    .testTarget(
       name: "HopyardWireTests", dependencies: ["HopyardWire"], swiftSettings: settings),
     .testTarget(
       name: "HopyardUserlandTests", dependencies: ["HopyardUserland", "HopyardSimulator"],

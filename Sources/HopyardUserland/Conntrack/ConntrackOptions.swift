@@ -43,7 +43,7 @@ struct ConntrackOptions {
   var icmpType: UInt8?
   var icmpCode: UInt8?
   var icmpID: UInt16?
-  var state: TCPState?
+  var state: ConntrackTCPState?
   var status: ConnectionFacts = []
   var mark: (value: UInt32, mask: UInt32)?
   var zone: UInt16?
@@ -217,7 +217,7 @@ struct ConntrackOptions {
     case "--icmp-code": icmpCode = UInt8(truncatingIfNeeded: try Self.port(value))
     case "--icmp-id": icmpID = try Self.port(value)
     case "--state":
-      guard let found = TCPState.allCases.first(where: { $0.name == value }) else {
+      guard let found = ConntrackTCPState.allCases.first(where: { $0.name == value }) else {
         throw .usage("unknown TCP state `\(value)`")
       }
       state = found

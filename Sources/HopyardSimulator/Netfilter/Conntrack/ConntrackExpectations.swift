@@ -44,7 +44,7 @@ extension Conntrack {
     _ direction: ConntrackDirection
   ) {
     guard let view = PacketView(packet), view.protocol == 6,
-      let segment = TCPSegment(packet, at: view.transport, end: view.totalLength)
+      let segment = TrackedSegment(packet, at: view.transport, end: view.totalLength)
     else { return }
     let start = view.transport + segment.headerLength
     guard start < view.totalLength else { return }

@@ -111,7 +111,7 @@ extension Conntrack {
     _ view: PacketView,
     _ hook: Hook
   ) -> Judgement {
-    guard let segment = TCPSegment(packet, at: view.transport, end: view.totalLength) else {
+    guard let segment = TrackedSegment(packet, at: view.transport, end: view.totalLength) else {
       return .invalid
     }
     if hook == .prerouting, settings.checksum != 0,
@@ -130,7 +130,7 @@ extension Conntrack {
     let next = TCPTransition.next(oldState, direction, kind)
     guard next != TCPTransition.invalid else { return .invalid }
     var checksWindow = true
-    var newState = TCPState(rawValue: next) ?? .none
+    var newState = ConntrackTCPState(rawValue: next) ?? .none
     if next == TCPTransition.ignore {
       guard let synchronized = ignore(entry, segment, packet, direction, oldState) else {
         return .valid
@@ -139,7 +139,7 @@ extension Conntrack {
       newState = synchronized
     } else {
       switch newState {
-      case .synSent where oldState.rawValue >= TCPState.timeWait.rawValue:
+      case .synSent where oldState.rawValue >= ConntrackTCPState.timeWait.rawValue:
         let other = entry.pointee.tcp.side(direction.opposite)
         if other.flags.contains(.closeInitiated)
           || (entry.pointee.tcp.lastDirection == direction && entry.pointee.tcp.lastKind == .rst)
@@ -236,7 +236,7 @@ extension Conntrack {
     if Int(tcp.retransmissions) >= settings.tcpMaxRetrans, timeout > retransmission {
       return retransmission
     }
-    if kind == .rst { return settings.tcpTimeouts[Int(TCPState.close.rawValue)] }
+    if kind == .rst { return settings.tcpTimeouts[Int(ConntrackTCPState.close.rawValue)] }
     if tcp.original.flags.contains(.unacknowledged) || tcp.reply.flags.contains(.unacknowledged),
       timeout > settings.tcpTimeouts[11]
     {
@@ -251,11 +251,11 @@ extension Conntrack {
   /// Returns the state to go on with if the packet proves that a SYN which was ignored was good.
   private func ignore(
     _ entry: UnsafeMutablePointer<Entry>,
-    _ segment: TCPSegment,
+    _ segment: TrackedSegment,
     _ packet: borrowing Packet,
     _ direction: ConntrackDirection,
-    _ oldState: TCPState
-  ) -> TCPState? {
+    _ oldState: ConntrackTCPState
+  ) -> ConntrackTCPState? {
     var tcp = entry.pointee.tcp
     defer { entry.pointee.tcp = tcp }
     let kind = segment.kind
@@ -300,9 +300,9 @@ extension Conntrack {
 
   private func judgeReset(
     _ entry: UnsafeMutablePointer<Entry>,
-    _ segment: TCPSegment,
+    _ segment: TrackedSegment,
     _ direction: ConntrackDirection,
-    _ oldState: TCPState
+    _ oldState: ConntrackTCPState
   ) -> ResetJudgement {
     let tcp = entry.pointee.tcp
     let other = tcp.side(direction.opposite)

@@ -52,7 +52,7 @@ public struct ConntrackRecord: Hashable, Sendable {
   /// Whole seconds until it expires.
   public var timeout: Int
   /// The state of a TCP connection.
-  public var tcpState: TCPState?
+  public var tcpState: ConntrackTCPState?
   /// The helper's name, if it has one.
   public var helper: String?
   /// Its identifier, as `-o id` prints it.

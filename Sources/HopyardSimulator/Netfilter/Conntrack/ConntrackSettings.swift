@@ -24,7 +24,7 @@ public struct ConntrackSettings: Sendable {
   var tcpIgnoreInvalidRST = 0
   var tcpLoose = 1
   var tcpMaxRetrans = 3
-  /// By state, as `TCPState` numbers them; then the two of unanswered data.
+  /// By state, as `ConntrackTCPState` numbers them; then the two of unanswered data.
   var tcpTimeouts: InlineArray<12, Int> = [
     0, 120, 60, 432_000, 120, 60, 30, 120, 10, 120, 300, 300,
   ]

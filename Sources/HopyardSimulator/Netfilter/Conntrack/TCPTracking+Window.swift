@@ -19,7 +19,7 @@ extension TCPTracking {
 
   /// Begins tracking with a connection's first segment; false if it cannot be one.
   mutating func begin(
-    _ segment: TCPSegment,
+    _ segment: TrackedSegment,
     _ packet: borrowing Packet,
     loose: Bool
   ) -> Bool {
@@ -29,7 +29,7 @@ extension TCPTracking {
     var side = TCPSide()
     side.end = segment.end
     side.maximumWindow = max(UInt32(segment.window), 1)
-    if next == TCPState.synSent.rawValue {
+    if next == ConntrackTCPState.synSent.rawValue {
       side.maximumEnd = side.end
       segment.readOptions(packet, into: &side)
     } else {
@@ -47,7 +47,7 @@ extension TCPTracking {
   private static func begin(
     _ sender: inout TCPSide,
     _ receiver: inout TCPSide,
-    _ segment: TCPSegment,
+    _ segment: TrackedSegment,
     _ packet: borrowing Packet,
     _ direction: ConntrackDirection
   ) {
@@ -66,7 +66,7 @@ extension TCPTracking {
 
   /// Compares a segment with the windows, and learns from it.
   mutating func checkWindow(
-    _ segment: TCPSegment,
+    _ segment: TrackedSegment,
     _ packet: borrowing Packet,
     _ direction: ConntrackDirection,
     beLiberal: Bool

@@ -1,5 +1,5 @@
 /// A connection's state as conntrack sees it, numbered as Linux numbers it.
-public enum TCPState: UInt8, Sendable, CaseIterable {
+public enum ConntrackTCPState: UInt8, Sendable, CaseIterable {
   case none, synSent, synReceived, established, finWait, closeWait, lastAck, timeWait, close
   case synSent2
 
@@ -56,7 +56,7 @@ enum TCPSegmentKind: UInt8 {
 /// The state machine and the window rules are those of Linux's `nf_conntrack_proto_tcp`, which
 /// cites Guido van Rooij, "Real Stateful TCP Packet Filtering in IP Filter".
 struct TCPTracking {
-  var state = TCPState.none
+  var state = ConntrackTCPState.none
   var lastKind = TCPSegmentKind.none
   var lastDirection = ConntrackDirection.original
   var retransmissions: UInt8 = 0
@@ -99,7 +99,7 @@ enum TCPTransition {
   /// A row has four bits for each present state, NONE lowest, SYN_SENT2 highest.
   @inline(__always)
   static func next(
-    _ state: TCPState,
+    _ state: ConntrackTCPState,
     _ direction: ConntrackDirection,
     _ kind: TCPSegmentKind
   ) -> UInt8 {

@@ -1,5 +1,5 @@
 /// What conntrack reads of a TCP header.
-struct TCPSegment {
+struct TrackedSegment {
   var sequence: UInt32
   var acknowledgement: UInt32
   /// The window field, not scaled.
