@@ -108,7 +108,7 @@ import Testing
     #expect(record.timeout == 300)
     #expect(record.status.contains(.seenReply))
     #expect(!record.status.contains(.assured))
-    router.netfilter.connections.settings[name: "tcp_loose"] = 0
+    router.netfilter.connections.settings["tcp_loose"] = 0
     router.netfilter.connections.flush()
     _ = router.forward(&data, from: router.lan, to: router.wan)
     #expect(router.netfilter.connections.count == 0)

@@ -1,4 +1,5 @@
 import HopyardWire
+import Testing
 
 @testable import HopyardSimulator
 
@@ -232,4 +233,12 @@ func hasRightChecksums(_ packet: borrowing Packet) -> Bool {
     default: return true
     }
   }
+}
+
+/// Expects all checksums of a packet to be right.
+func expectRightChecksums(
+  _ packet: borrowing Packet, sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let isRight = hasRightChecksums(packet)
+  #expect(isRight, sourceLocation: sourceLocation)
 }
