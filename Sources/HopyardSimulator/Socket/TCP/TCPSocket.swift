@@ -1,7 +1,7 @@
 import HopyardWire
 
 /// The state of a connection (RFC 9293 §3.3.2).
-public enum TCPState: String, Sendable {
+public enum TCPSocketState: String, Sendable {
   case closed = "CLOSE"
   case listen = "LISTEN"
   case synSent = "SYN-SENT"
@@ -18,7 +18,7 @@ public enum TCPState: String, Sendable {
 /// A TCP socket (RFC 9293) as Linux speaks it.
 public final class TCPSocket: Socket {
   /// Its state.
-  public internal(set) var state = TCPState.closed
+  public internal(set) var state = TCPSocketState.closed
   /// The local address.
   public internal(set) var localAddress = IPv4Address.any
   /// The local port; 0 before it is bound.

@@ -115,7 +115,7 @@ extension TCPSocket {
   }
 
   /// Keeps the addresses for a while so that late segments find them (RFC 9293 §3.6.1).
-  func startTimeWait(_ duration: Int64 = .seconds(60), in final: TCPState = .timeWait) {
+  func startTimeWait(_ duration: Int64 = .seconds(60), in final: TCPSocketState = .timeWait) {
     state = final
     stopRetransmitTimer()
     if let timer = timeWaitTimer { stack.simulation.cancel(timer) }
