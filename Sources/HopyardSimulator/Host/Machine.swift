@@ -38,6 +38,7 @@ public final class Machine {
     guard namespace !== root else { return }
     namespace.dissolve()
     namespaces.removeAll { $0 === namespace }
+    for other in namespaces { other.forgetIdentifier(of: namespace) }
   }
 
   /// The namespace with a name.

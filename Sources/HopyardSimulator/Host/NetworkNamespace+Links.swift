@@ -206,16 +206,26 @@ extension NetworkNamespace {
   @discardableResult
   public func identifier(of other: NetworkNamespace) -> Int {
     if let known = knownIdentifier(of: other) { return known }
-    var number = 0
-    while namespaceIdentifiers.contains(where: { $0.number == number }) { number += 1 }
-    namespaceIdentifiers.append((other.name, number))
+    var number = namespaceIdentifiers.count
+    if let free = freeNamespaceIdentifiers.indices.min(by: {
+      freeNamespaceIdentifiers[$0] < freeNamespaceIdentifiers[$1]
+    }) {
+      number = freeNamespaceIdentifiers.remove(at: free)
+    }
+    namespaceIdentifiers[ObjectIdentifier(other)] = number
     return number
   }
 
   /// The number by which this namespace knows another one, if it has one.
   public func knownIdentifier(of other: NetworkNamespace) -> Int? {
-    namespaceIdentifiers.removeAll { machine.namespace(named: $0.name) == nil }
-    return namespaceIdentifiers.first { $0.name == other.name }?.number
+    namespaceIdentifiers[ObjectIdentifier(other)]
+  }
+
+  /// Forgets the number of a namespace that was removed.
+  func forgetIdentifier(of other: NetworkNamespace) {
+    if let number = namespaceIdentifiers.removeValue(forKey: ObjectIdentifier(other)) {
+      freeNamespaceIdentifiers.append(number)
+    }
   }
 
   /// The kernel tells of a device whose other half is elsewhere, and gives that place a number.

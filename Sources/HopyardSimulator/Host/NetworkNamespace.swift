@@ -21,7 +21,9 @@ public final class NetworkNamespace {
   /// Settings that change nothing in the model but can be written and read back.
   public var inertSettings: [String: String] = [:]
   /// The numbers by which this namespace knows others.
-  var namespaceIdentifiers: [(name: String, number: Int)] = []
+  var namespaceIdentifiers: [ObjectIdentifier: Int] = [:]
+  /// Numbers of namespaces that are gone, to be given again.
+  var freeNamespaceIdentifiers: [Int] = []
   /// It was removed.
   public private(set) var isGone = false
 

@@ -69,8 +69,10 @@ public final class Lab {
   public func writeState(to directory: String) throws(RecordError) {
     for namespace in machine.namespaces {
       try RecordDirectory.writeState(
-        runner.session, namespace: namespace,
-        to: directory + "/" + CapturePath.component(namespace.name))
+        runner.session,
+        namespace: namespace,
+        to: directory + "/" + CapturePath.component(namespace.name)
+      )
     }
   }
 

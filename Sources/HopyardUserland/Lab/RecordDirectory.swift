@@ -62,7 +62,9 @@ public final class RecordDirectory {
   ///
   /// The commands that show the state run on the machine, so its captures should have ended.
   public func write(
-    _ session: LabSession, of source: ShellSource, iptables: String
+    _ session: LabSession,
+    of source: ShellSource,
+    iptables: String
   ) throws(RecordError) {
     let machine = session.userland.machine
     let ended = machine.simulation.now
@@ -112,7 +114,9 @@ public final class RecordDirectory {
         + "\"hwtype\": \(link.hardwareType), \"macs\": [\(macs)]}"
     }
     try Self.write(
-      path + "/links.json", Array("[\n\(lines.joined(separator: ",\n"))\n]\n".utf8))
+      path + "/links.json",
+      Array("[\n\(lines.joined(separator: ",\n"))\n]\n".utf8)
+    )
   }
 
   /// Writes a namespace's final state, as its own commands print it.
@@ -122,13 +126,18 @@ public final class RecordDirectory {
     isIPv6: Bool = false
   ) throws(RecordError) {
     try Self.writeState(
-      session, namespace: namespace,
-      to: path + "/state/" + CapturePath.component(namespace.name), isIPv6: isIPv6)
+      session,
+      namespace: namespace,
+      to: path + "/state/" + CapturePath.component(namespace.name),
+      isIPv6: isIPv6
+    )
   }
 
   /// Writes a namespace's state into a directory of its own.
   public static func writeState(
-    _ session: LabSession, namespace: NetworkNamespace, to directory: String,
+    _ session: LabSession,
+    namespace: NetworkNamespace,
+    to directory: String,
     isIPv6: Bool = false
   ) throws(RecordError) {
     try makeDirectory(directory)

@@ -86,6 +86,13 @@ extension ShellSource {
       _ = try ShellParser.parse(ShellText(self, range), acceptsOpenHereDocuments: true)
       return nil
     } catch {
+      // An open `$(` goes over line ends as an open quote does.
+      let text = bytes[range]
+      if error.missing == .command,
+        zip(text, text.dropFirst()).contains(where: { $0 == 0x24 && $1 == 0x28 })
+      {
+        return .quote
+      }
       return error.missing
     }
   }

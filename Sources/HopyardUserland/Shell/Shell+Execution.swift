@@ -54,7 +54,9 @@ extension Shell {
       try await shell.run(item, isFinal: true)
       return shell.status
     }
-    jobs.removeAll { $0.exitStatus != nil && $0.pid != lastBackground && jobs.count > 1000 }
+    if jobs.count > 1_000 {
+      jobs = jobs.filter { $0.exitStatus == nil || $0.pid == lastBackground }
+    }
     jobs.append(child.process)
     lastBackground = child.process.pid
     status = 0
@@ -526,6 +528,31 @@ extension Shell {
     }
     if safe { return word }
     return "'" + word.replacing("'", with: "'\\''") + "'"
+  }
+
+  /// The word with backslashes, as `printf %q` writes it.
+  static func escaped(_ word: String) -> String {
+    if word.isEmpty { return "''" }
+    var result = ""
+    for scalar in word.unicodeScalars {
+      let isSafe =
+        scalar.value >= 0x80
+        || scalar.value < 0x80
+          && (ShellParser.isName(UInt8(scalar.value))
+            || "-./:=,+@%^".unicodeScalars.contains(scalar))
+      if scalar.value < 0x20 || scalar.value == 0x7F {
+        let names: [UInt32: String] = [7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r"]
+        let digits = String(scalar.value, radix: 8)
+        let name =
+          names[scalar.value] ?? String(repeating: "0", count: 3 - digits.count) + digits
+        return "$'"
+          + word.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+          .replacing(String(scalar), with: "\\" + name) + "'"
+      }
+      if !isSafe { result += "\\" }
+      result.unicodeScalars.append(scalar)
+    }
+    return result
   }
 
   /// The command `sh -c`, `eval` or `.` runs: shell text that stands, or was made, at a place.

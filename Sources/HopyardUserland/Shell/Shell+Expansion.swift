@@ -212,7 +212,7 @@ extension Shell {
         let text = try await expandToString(word)
         let reason = text.isEmpty ? "parameter null or not set" : text
         try await complain("\(expansion.name): \(reason)")
-        throw .exit(127)
+        throw .exit(1)
       }
     default: break
     }

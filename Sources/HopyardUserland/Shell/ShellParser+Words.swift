@@ -177,7 +177,7 @@ extension ShellParser {
     let start = offset
     let isQuoted = isQuoted(context)
     guard let next = peek(1) else {
-      builder.append(0x24, offset, isQuoted: true)
+      builder.append(0x24, offset, isQuoted: isQuoted)
       position += 1
       return
     }
@@ -219,7 +219,7 @@ extension ShellParser {
       let name = String(UnicodeScalar(next))
       builder.append(.parameter(ParameterExpansion(offset: start, name: name), isQuoted: isQuoted))
     default:
-      builder.append(0x24, start, isQuoted: true)
+      builder.append(0x24, start, isQuoted: isQuoted)
       position += 1
     }
   }

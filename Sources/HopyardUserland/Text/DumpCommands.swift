@@ -194,7 +194,7 @@ enum DumpCommands {
     if options.has("s") { return 1 }
     if let index = zip(a, b).enumerated().first(where: { $0.element.0 != $0.element.1 })?.offset {
       let line = a[..<index].count { $0 == 0x0A } + 1
-      try await process.print("\(first) \(second) differ: byte \(index + 1), line \(line)\n")
+      try await process.print("\(first) \(second) differ: char \(index + 1), line \(line)\n")
     } else {
       let (short, bytes) = a.count < b.count ? (first, a) : (second, b)
       if bytes.isEmpty {

@@ -101,7 +101,7 @@ enum PrintfCommand {
         index += 1
       }
       guard index < format.count else {
-        errors += "printf: `%': missing format character\n"
+        errors += "bash: printf: `%': missing format character\n"
         status = 1
         return true
       }
@@ -126,7 +126,7 @@ enum PrintfCommand {
       var bytes = Array(text.utf8)
       if let precision = conversion.precision { bytes = Array(bytes.prefix(precision)) }
       output += padded(bytes, conversion)
-    case UInt8(ascii: "q"): output += padded(Array(Shell.quoted(text).utf8), conversion)
+    case UInt8(ascii: "q"): output += padded(Array(Shell.escaped(text).utf8), conversion)
     case UInt8(ascii: "c"): output += padded(Array(text.utf8.prefix(1)), conversion)
     case UInt8(ascii: "b"):
       let source = Array(text.utf8)
@@ -160,18 +160,91 @@ enum PrintfCommand {
         if let parsed = Double(text) {
           value = parsed
         } else {
-          errors += "printf: \(text): invalid number\n"
+          errors += "bash: printf: \(text): invalid number\n"
           status = 1
         }
       }
       output += floating(value, conversion)
     default:
       let letter = String(decoding: [conversion.letter], as: UTF8.self)
-      errors += "printf: `\(letter)': invalid format character\n"
+      errors += "bash: printf: `\(letter)': invalid format character\n"
       status = 1
       return true
     }
     return false
+  }
+
+  /// The bytes that `printf` and `sprintf` of awk make.
+  static func format(_ format: [UInt8], _ values: [AwkValue]) throws(ProcessExit) -> [UInt8] {
+    var output: [UInt8] = []
+    var values = values[...]
+    var index = 0
+    while index < format.count {
+      guard format[index] == UInt8(ascii: "%") else {
+        output.append(format[index])
+        index += 1
+        continue
+      }
+      index += 1
+      var conversion = Conversion()
+      while index < format.count, "-+ #0".utf8.contains(format[index]) {
+        conversion.flags.insert(format[index])
+        index += 1
+      }
+      func number() -> Int {
+        var value = 0
+        if index < format.count, format[index] == UInt8(ascii: "*") {
+          index += 1
+          return Int(clamping: AwkMachine.integer(values.popFirst()?.number ?? 0))
+        }
+        while index < format.count, ShellParser.isDigit(format[index]) {
+          value = min(value * 10 + Int(format[index] - 0x30), 1_000_000)
+          index += 1
+        }
+        return value
+      }
+      conversion.width = number()
+      if conversion.width < 0 {
+        conversion.flags.insert(UInt8(ascii: "-"))
+        conversion.width = 0 - max(conversion.width, -1_000_000)
+      }
+      if index < format.count, format[index] == UInt8(ascii: ".") {
+        index += 1
+        conversion.precision = max(0, number())
+      }
+      if conversion.width > 100_000 || (conversion.precision ?? 0) > 100_000 {
+        throw .refused("printf: a width of more than 100,000 is not modelled")
+      }
+      guard index < format.count else { break }
+      conversion.letter = format[index]
+      index += 1
+      if conversion.letter == UInt8(ascii: "%") {
+        output.append(conversion.letter)
+        continue
+      }
+      let value = values.popFirst() ?? .unset
+      switch conversion.letter {
+      case UInt8(ascii: "s"):
+        var bytes = value.bytes
+        if let precision = conversion.precision { bytes = Array(bytes.prefix(precision)) }
+        output += padded(bytes, conversion)
+      case UInt8(ascii: "c"):
+        if case .number(let code) = value {
+          output += padded([UInt8(truncatingIfNeeded: AwkMachine.integer(code))], conversion)
+        } else {
+          output += padded(Array(value.bytes.prefix(1)), conversion)
+        }
+      case UInt8(ascii: "d"), UInt8(ascii: "i"), UInt8(ascii: "u"), UInt8(ascii: "x"),
+        UInt8(ascii: "X"), UInt8(ascii: "o"):
+        output += integer(AwkMachine.integer(value.number), conversion)
+      case UInt8(ascii: "f"), UInt8(ascii: "F"), UInt8(ascii: "e"), UInt8(ascii: "g"),
+        UInt8(ascii: "E"), UInt8(ascii: "G"):
+        output += floating(value.number, conversion)
+      default:
+        throw .refused("awk: the format of printf is not modelled")
+      }
+    }
+    return output
   }
 
   private static func number(_ text: String, _ errors: inout String, _ status: inout Int32) -> Int64
@@ -186,7 +259,7 @@ enum PrintfCommand {
     if let value = ArithmeticExpression.number(String(digits)), !digits.contains("#") {
       return isNegative ? 0 &- value : value
     }
-    errors += "printf: \(text): invalid number\n"
+    errors += "bash: printf: \(text): invalid number\n"
     status = 1
     let leading = digits.prefix { $0.isASCII && $0.isNumber }
     let value = Int64(leading) ?? 0

@@ -128,7 +128,7 @@ enum TimeoutCommand {
     let help = "Try 'timeout --help' for more information.\n"
     let parsed = try await process.options(options, arguments, usage: help, status: 125)
     guard parsed.operands.count > 1 else {
-      try await process.printError("timeout: missing operand\n\(help)")
+      try await process.printError(help)
       return 125
     }
     func time(_ text: String) async throws(ProcessExit) -> Int64 {

@@ -380,6 +380,9 @@ private struct RegularExpressionParser {
       index = after
     }
     guard operation() == UInt8(ascii: "}"), least != nil || most != nil else {
+      if index >= bytes.count {
+        throw RegularExpressionError(message: isExtended ? "Unmatched { or \\{" : "Unmatched \\{")
+      }
       throw RegularExpressionError(message: "Invalid content of \\{\\}")
     }
     takeOperation()

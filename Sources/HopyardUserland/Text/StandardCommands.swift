@@ -5,7 +5,7 @@ extension CommandTable {
       EchoCommand.command, PrintfCommand.command, KillCommand.command, SleepCommand.command,
       TimeoutCommand.command, WhichCommand.command, SedCommand.command,
     ])
-    add(TestCommand.all + GrepCommand.all + CatCommands.all + SortCommands.all)
+    add(TestCommand.all + GrepCommand.all + AwkCommand.all + CatCommands.all + SortCommands.all)
     add(FileCommands.all + SmallCommands.all + DumpCommands.all + WrapperCommands.all)
   }
 }
