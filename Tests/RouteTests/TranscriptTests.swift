@@ -1,3 +1,4 @@
+import HopyardWire
 import Foundation
 import Testing
 
