@@ -2,16 +2,6 @@ import HopyardSimulator
 import HopyardWire
 
 extension Process {
-  /// The network namespace that the process sees.
-  var network: NetworkNamespace {
-    get throws(ProcessExit) {
-      guard let namespace = namespace as? NetworkNamespace else {
-        throw .refused("\(name): the process has no network")
-      }
-      return namespace
-    }
-  }
-
   /// The seconds and nanoseconds that the machine's clock shows: a run begins with the year 2026.
   var wallClock: (seconds: Int64, nanoseconds: Int64) {
     let now = simulation.now.nanoseconds

@@ -67,7 +67,7 @@ enum PingCommand {
     -> Int32
   {
     var options = given
-    let namespace = try process.network
+    let namespace = process.namespace
     let socket = namespace.sockets.makeRaw(.icmp)
     defer { socket.close() }
     process.own(socket)
@@ -143,7 +143,7 @@ enum PingCommand {
   private static func probe(_ process: Process, _ options: inout PingOptions, _ ifindex: Int32)
     async throws(ProcessExit) -> IPv4Address
   {
-    let probe = try process.network.sockets.makeUDP()
+    let probe = process.namespace.sockets.makeUDP()
     defer { probe.close() }
     process.own(probe, descriptor: 5)
     probe.options.boundIfindex = ifindex

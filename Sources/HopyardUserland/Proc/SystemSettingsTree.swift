@@ -20,7 +20,7 @@ final class SystemSettingsTree: VirtualTree {
 
   private func node(_ path: String, for process: Process) throws(Errno) -> SystemSettingNode {
     let parts = path.split(separator: "/").map(String.init)
-    guard let namespace = process.namespace as? NetworkNamespace else { throw .noSuchFile }
+    let namespace = process.namespace
     guard let first = parts.first else { return .directory(["kernel", "net"]) }
     let rest = Array(parts.dropFirst())
     switch first {
