@@ -1,4 +1,6 @@
+import HopyardWire
 import Foundation
+import HopyardWire
 import Testing
 
 @testable import HopyardSimulator

@@ -152,6 +152,8 @@ public class NetworkDevice {
   @exclusivity(unchecked) var capturePoint = -1
   /// Link-layer group addresses that it listens to, with use counts.
   var multicastFilter: [MACAddress: Int] = [:]
+  /// Group addresses that were added by hand.
+  var staticGroups: [MACAddress] = []
   /// It is being removed or was.
   public internal(set) var isGone = false
   /// Namespaces that hold a filter on this device's frames (packet sockets).

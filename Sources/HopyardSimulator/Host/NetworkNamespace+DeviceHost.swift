@@ -50,7 +50,7 @@ extension NetworkNamespace: DeviceHost {
     ipv4.flows.removeAll()
     switch event {
     case .up:
-      if device.isLoopback && device.inet.addresses.isEmpty {
+      if device.isLoopback {
         try? addAddress(
           InterfaceAddress<UInt32>(
             local: 0x7f00_0001, prefixLength: 8, scope: .host, label: device.name), to: device)

@@ -200,6 +200,22 @@ extension NetworkNamespace {
     bridge.attach(device)
   }
 
+  // MARK: Link-layer groups
+
+  /// Adds or removes a link-layer group address by hand (`ip maddress`).
+  public func changeMulticastFilter(
+    of device: NetworkDevice, _ address: MACAddress, adding: Bool
+  ) {
+    if adding {
+      guard !device.staticGroups.contains(address) else { return }
+      device.staticGroups.append(address)
+      device.addMulticastFilter(address)
+    } else if device.staticGroups.contains(address) {
+      device.staticGroups.removeAll { $0 == address }
+      device.removeMulticastFilter(address)
+    }
+  }
+
   // MARK: Namespaces as seen from here
 
   /// The number by which this namespace knows another one, given out when first needed.
@@ -241,6 +257,18 @@ extension NetworkDevice {
     if self is VethDevice { return false }
     guard let lower else { return false }
     return lower === other || lower.stands(on: other)
+  }
+
+  /// The link-layer groups to which it listens.
+  public var multicastAddresses: [(mac: MACAddress, users: Int, isStatic: Bool)] {
+    var found: [(mac: MACAddress, users: Int, isStatic: Bool)] = []
+    if isUp && isEthernet && !isLoopback && (isMulticastCapable || isMulticastOn) {
+      found.append((MACAddress(multicast: IPv4Address(rawValue: 0xe000_0001)), 1, false))
+    }
+    for mac in multicastFilter.keys.sorted() {
+      found.append((mac, multicastFilter[mac] ?? 1, staticGroups.contains(mac)))
+    }
+    return found
   }
 
   /// The namespace in which the device is.

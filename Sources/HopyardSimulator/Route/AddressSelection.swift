@@ -21,7 +21,8 @@ extension RoutingTables {
     guard let devices else { return 0 }
     var chosen: Address = 0
     let facts = devices.routeDeviceFacts(ifindex) ?? []
-    let localnetScope: RouteScope = facts.contains(.routesLocalnet) ? .link : .host
+    let localnetScope: RouteScope =
+      facts.contains(.routesLocalnet) && !facts.contains(.loopback) ? .link : .host
     for address in devices.interfaceAddresses(ifindex) {
       if address.isSecondary || min(address.scope, localnetScope) > scope { continue }
       if gateway == 0 || address.subnetContains(gateway) { return address.local }

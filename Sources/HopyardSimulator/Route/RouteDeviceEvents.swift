@@ -47,6 +47,7 @@ extension RoutingTables {
       revive(ifindex, clearing: .linkdown)
     } else {
       _ = markDown(ifindex, .carrierLost, force: false)
+      dropNexthopObjects(on: ifindex)
     }
     generation &+= 1
   }

@@ -18,6 +18,8 @@ public struct ResolvedRoute<Address: RoutableAddress>: Sendable {
   public var isLocal: Bool
   /// Whether the sender is to be told of a better router.
   public var redirects = false
+  /// The table in which the route was found; `main` where none was needed.
+  public var table = RouteTable.main
   /// The route behind it; nil for what needs none.
   public var result: FIBResult<Address>?
 
@@ -152,6 +154,7 @@ extension RoutingTables {
     }
     var type = type
     var result = result
+    let table = result?.table ?? RouteTable.main
     if Self.isLimitedBroadcast(key.destination) {
       type = .broadcast
     } else if Self.isMulticast(key.destination) {
@@ -197,6 +200,7 @@ extension RoutingTables {
     if Self.isMulticast(key.source) || Self.isLimitedBroadcast(key.source) {
       throw .martianSource
     }
+    if Self.isMulticast(key.destination) { return try receiveMulticast(key, facts) }
     if Self.isLimitedBroadcast(key.destination) || (key.source == 0 && key.destination == 0) {
       return try receiveBroadcast(key, nil)
     }
@@ -244,6 +248,31 @@ extension RoutingTables {
         || isOnLink(ifindex, key.source, result.hasGateway ? result.gateway : 0)
     }
     return route
+  }
+
+  /// The way of a packet to a group, as `ip_route_input_mc`.
+  private func receiveMulticast(
+    _ key: FlowKey<Address>,
+    _ facts: RouteDeviceFacts
+  ) throws(InputRefusal) -> ResolvedRoute<Address> {
+    guard
+      devices?.isMember(
+        of: key.destination,
+        on: key.inputIfindex,
+        source: key.source,
+        ipProtocol: key.ipProtocol
+      )
+        ?? false
+    else { throw .martianDestination }
+    if Self.isLoopback(key.source), !facts.contains(.routesLocalnet) { throw .martianSource }
+    if Self.isZeroNetwork(key.source) {
+      guard Self.isLocalMulticast(key.destination) || key.ipProtocol == 2 else {
+        throw .martianSource
+      }
+    } else {
+      try validate(key, outputIfindex: 0, destination: 0)
+    }
+    return received(key, type: .multicast, nil)
   }
 
   private func receiveBroadcast(

@@ -16,7 +16,9 @@ struct AddressFilter {
 
   /// Reads words; `flushing` is `ip address flush`.
   mutating func read(
-    _ arguments: inout IpArguments, _ context: IpContext, flushing: Bool
+    _ arguments: inout IpArguments,
+    _ context: IpContext,
+    flushing: Bool
   ) throws(ProcessExit) {
     while let word = arguments.next() {
       switch word {

@@ -52,7 +52,8 @@ enum IpAddress {
   }
 
   private static func read(
-    _ words: [String], _ context: IpContext
+    _ words: [String],
+    _ context: IpContext
   ) throws(ProcessExit) -> Request {
     var request = Request()
     var arguments = IpArguments(words, context)
@@ -89,7 +90,9 @@ enum IpAddress {
         default:
           guard let address = IPv4Address.leadingOctets(text) else {
             throw arguments.fail(
-              "Error: any valid address is expected rather than \"\(text)\".\n", 1)
+              "Error: any valid address is expected rather than \"\(text)\".\n",
+              1
+            )
           }
           request.broadcast = address.rawValue
         }
@@ -123,7 +126,8 @@ enum IpAddress {
   }
 
   private static func lifetime(
-    _ name: String, _ arguments: inout IpArguments
+    _ name: String,
+    _ arguments: inout IpArguments
   ) throws(ProcessExit) -> UInt32 {
     let text = try arguments.value()
     if text == "forever" { return .max }
@@ -134,7 +138,9 @@ enum IpAddress {
   }
 
   private static func modify(
-    _ context: IpContext, _ words: [String], _ change: Change
+    _ context: IpContext,
+    _ words: [String],
+    _ change: Change
   ) throws(ProcessExit) -> Int32 {
     let request = try read(words, context)
     guard let name = request.device else {
@@ -149,7 +155,8 @@ enum IpAddress {
                  This special behaviour is likely to disappear in further releases,
                  fix your scripts!
 
-        """)
+        """
+      )
     }
     let namespace = context.namespace
     guard let device = namespace.devices[name] else { return context.noDevice(name) }
@@ -168,11 +175,15 @@ enum IpAddress {
     guard let local = request.local else { return context.answer("Invalid argument") }
     let length = request.peer?.length ?? local.length
     var address = InterfaceAddress<UInt32>(
-      local: local.address.rawValue, peer: request.peer?.address.rawValue, prefixLength: length,
+      local: local.address.rawValue,
+      peer: request.peer?.address.rawValue,
+      prefixLength: length,
       scope: request.scope
         ?? (local.address.rawValue >> 24 == 127 ? RouteScope.host : .universe),
-      label: request.label ?? device.name, metric: request.metric,
-      protocol: RouteProtocol(rawValue: request.addressProtocol))
+      label: request.label ?? device.name,
+      metric: request.metric,
+      protocol: RouteProtocol(rawValue: request.addressProtocol)
+    )
     address.flags.formUnion(request.flags)
     address.broadcast = request.broadcast
     if let isLast = request.broadcastIsLast, length <= 30 {
@@ -190,7 +201,9 @@ enum IpAddress {
   }
 
   private static func delete(
-    _ request: Request, _ device: NetworkDevice, _ context: IpContext
+    _ request: Request,
+    _ device: NetworkDevice,
+    _ context: IpContext
   ) -> Int32 {
     let index = device.inet.addresses.firstIndex { address in
       if let local = request.local, address.local != local.address.rawValue { return false }

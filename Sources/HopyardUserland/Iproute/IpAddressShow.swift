@@ -30,8 +30,11 @@ enum IpAddressShow {
   }
 
   private static func print(
-    _ device: NetworkDevice, _ filter: AddressFilter, _ printer: LinkPrinter,
-    _ options: IpOptions, _ output: inout IpOutput
+    _ device: NetworkDevice,
+    _ filter: AddressFilter,
+    _ printer: LinkPrinter,
+    _ options: IpOptions,
+    _ output: inout IpOutput
   ) {
     let matches = filter.links.matches(device)
     if options.isBrief {
@@ -60,7 +63,9 @@ enum IpAddressShow {
   }
 
   private static func print(
-    _ address: InterfaceAddress<UInt32>, _ device: NetworkDevice, _ options: IpOptions,
+    _ address: InterfaceAddress<UInt32>,
+    _ device: NetworkDevice,
+    _ options: IpOptions,
     _ output: inout IpOutput
   ) {
     if !options.isBrief {
@@ -77,10 +82,16 @@ enum IpAddressShow {
       output.field("address", peer, text: " peer \(peer)")
     }
     output.field(
-      "prefixlen", .number(Int64(address.prefixLength)), text: "/\(address.prefixLength) ")
+      "prefixlen",
+      .number(Int64(address.prefixLength)),
+      text: "/\(address.prefixLength) "
+    )
     if address.metric != 0 {
       output.field(
-        "metric", .number(Int64(address.metric)), text: "metric \(address.metric) ")
+        "metric",
+        .number(Int64(address.metric)),
+        text: "metric \(address.metric) "
+      )
     }
     if options.isBrief { return }
     if let broadcast = address.broadcast {
@@ -97,7 +108,8 @@ enum IpAddressShow {
     output.field("label", address.label, text: address.label)
     output.text(options.lineEnd + "       valid_lft ")
     let elapsed = UInt32(
-      clamping: (device.simulation.now.nanoseconds - address.updated) / 1_000_000_000)
+      clamping: (device.simulation.now.nanoseconds - address.updated) / 1_000_000_000
+    )
     printLifetime("valid_life_time", address.validLifetime, elapsed, &output)
     output.text(" preferred_lft ")
     if address.flags.contains(.deprecated) && address.preferredLifetime != .max {
@@ -109,7 +121,10 @@ enum IpAddressShow {
   }
 
   private static func printLifetime(
-    _ name: String, _ lifetime: UInt32, _ elapsed: UInt32, _ output: inout IpOutput
+    _ name: String,
+    _ lifetime: UInt32,
+    _ elapsed: UInt32,
+    _ output: inout IpOutput
   ) {
     if lifetime == .max {
       output.field(name, .unsigned(UInt64(UInt32.max)), text: "forever")

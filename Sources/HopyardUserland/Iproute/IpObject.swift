@@ -26,12 +26,12 @@ struct IpObject: Sendable {
 
   /// All objects, in the order in which abbreviations are tried.
   static let all: [IpObject] = [
-    address, refused("addrlabel"), refused("maddress"), route, rule,
-    refused("neighbor"), refused("neighbour"), refused("ntable"), refused("ntbl"),
+    address, refused("addrlabel"), maddress, route, rule,
+    neighbor, neighbour, refused("ntable"), refused("ntbl"),
     link, refused("l2tp"), refused("fou"), refused("ila"), refused("macsec"),
     refused("tunnel"), refused("tunl"), refused("tuntap"), refused("tap"), refused("token"),
     refused("tcpmetrics"), refused("tcp_metrics"), refused("monitor"), refused("xfrm"),
-    refused("mroute"), refused("mrule"), refused("netns"), refused("netconf"), refused("vrf"),
+    refused("mroute"), refused("mrule"), netns, refused("netconf"), refused("vrf"),
     refused("sr"), nexthop, refused("mptcp"), refused("ioam"), help, refused("stats"),
   ]
 

@@ -202,7 +202,7 @@ extension IpRoute {
     }
     let device = context.namespace.devices[route.ifindex]?.name ?? "if\(route.ifindex)"
     output.field("dev", device, text: "dev \(device) ")
-    text.printTable(route.result?.table ?? RouteTable.main, &output)
+    text.printTable(route.table, &output)
     if !isInput, query.key.source != route.source {
       let source = "\(IPv4Address(rawValue: route.source))"
       output.field("prefsrc", source, text: "src \(source) ")

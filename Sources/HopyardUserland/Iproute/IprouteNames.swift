@@ -119,10 +119,17 @@ enum IprouteNames {
     types.first { $0.0 == value }?.1 ?? String(value.rawValue)
   }
 
-  /// A type of route by its name, or by its number where `takesNumbers`.
+  /// A type of route by its name, which may be abbreviated for most, or by its number where
+  /// `takesNumbers`.
   static func routeType(_ text: String, takesNumbers: Bool = true) -> RouteType? {
+    if text == "local" { return .local }
+    if text == "throw" { return .throw }
     if text == "brd" { return .broadcast }
-    if let known = types.dropFirst().first(where: { $0.1 == text }) { return known.0 }
+    for type in [
+      RouteType.broadcast, .anycast, .multicast, .prohibit, .unreachable, .blackhole, .unicast,
+    ] where IpOptions.matches(text, Self.text(type)) {
+      return type
+    }
     guard takesNumbers, let value = number(text, limit: 9) else { return nil }
     return RouteType(rawValue: UInt8(value))
   }

@@ -3,6 +3,7 @@ extension CommandTable {
   public static func labCommands(iptables: IptablesVariant = .nft) -> CommandTable {
     let table = CommandTable()
     table.addStandardCommands()
+    table.addNetworkTools()
     table.add(IpCommand.command)
     table.addConntrackCommand()
     return table
@@ -11,7 +12,7 @@ extension CommandTable {
 
 extension Userland {
   /// Puts `/proc` and `/sys` in place.
-  func mountNetworkTrees() {}
+  func mountNetworkTrees() { mountNetworkViews() }
 }
 
 /// Which kernel interface plain `iptables` uses.

@@ -347,7 +347,7 @@ public final class Conntrack {
       statistics.deleted &+= 1
       if byUserspace { statistics.deletedByUser &+= 1 }
     }
-    entry.pointee.status.insert(.dying)
+    table.markDead(index)
     sources.remove(index, in: table)
     removeExpectations(of: index)
     lingeringSlots.append(index, entry.pointee.generation, at: simulation.now.nanoseconds)

@@ -140,8 +140,8 @@ extension Conntrack {
     } else {
       switch newState {
       case .synSent where oldState.rawValue >= ConntrackTCPState.timeWait.rawValue:
-        let other = entry.pointee.tcp.side(direction.opposite)
-        if other.flags.contains(.closeInitiated)
+        let flags = entry.pointee.tcp.original.flags.union(entry.pointee.tcp.reply.flags)
+        if flags.contains(.closeInitiated)
           || (entry.pointee.tcp.lastDirection == direction && entry.pointee.tcp.lastKind == .rst)
         {
           // A new connection between the same ports.

@@ -23,7 +23,7 @@ final class ConntrackTable<Address: AddressWord> {
   @exclusivity(unchecked) private var used = 0
   /// One more than the highest index that was ever used.
   @exclusivity(unchecked) private(set) var limit: UInt32 = 0
-  /// How many entries exist, confirmed or not.
+  /// How many entries live, confirmed or not.
   @exclusivity(unchecked) private(set) var count = 0
   private var lastSerial: UInt32 = 0
 
@@ -80,15 +80,21 @@ final class ConntrackTable<Address: AddressWord> {
     return index
   }
 
+  /// Notes that an entry has died; its slot is given back later.
+  func markDead(_ index: UInt32) {
+    entry(index).pointee.status.insert(.dying)
+    count -= 1
+  }
+
   /// Gives a slot back; references to it become void.
   func release(_ index: UInt32) {
     let entry = entry(index)
     // Generation 0xffffffff is kept for templates, 0 for free slots that a zero reference names.
     let next = entry.pointee.generation &+ 1
     entry.pointee.generation = next >= 0xffff_fff0 ? 1 : next
+    if !entry.pointee.status.contains(.dying) { count -= 1 }
     entry.pointee.status = .dying
     entry.pointee.serial = 0
-    count -= 1
     free.append(index)
   }
 

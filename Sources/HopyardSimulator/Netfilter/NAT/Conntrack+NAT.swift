@@ -124,7 +124,7 @@ extension Conntrack {
       let hash = JenkinsHash.ofAddress(tuple.source, seed: seed)
       let distance = range.maximumAddress &- range.minimumAddress &+ 1
       address =
-        range.minimumAddress &+ UInt32(truncatingIfNeeded: UInt64(hash) &* UInt64(distance) >> 32)
+        range.minimumAddress &+ UInt32(truncatingIfNeeded: (UInt64(hash) &* UInt64(distance)) >> 32)
     }
     if manipulation == .source { tuple.source = address } else { tuple.destination = address }
   }

@@ -151,7 +151,8 @@ public final class LiveTable {
   public func makeChain(_ name: String) throws(TableEditError) {
     beginEdit()
     guard chainIndex(name) == nil else { throw .chainExists }
-    draft?.insert(DraftChain(name: name), at: insertionIndex(name))
+    let place = insertionIndex(name)
+    draft?.insert(DraftChain(name: name), at: place)
   }
 
   /// Removes a user's chain that is empty and that no rule jumps to.
@@ -173,7 +174,8 @@ public final class LiveTable {
       throw .wrongKind
     }
     chain.name = newName
-    draft?.insert(chain, at: insertionIndex(newName))
+    let place = insertionIndex(newName)
+    draft?.insert(chain, at: place)
     for other in draft?.indices ?? 0..<0
     where draft?[other].destinations.contains(name) == true {
       for rule in draft?[other].slots.indices ?? 0..<0 {
