@@ -52,7 +52,8 @@ let package = Package(
       swiftSettings: settings),
     .target(name: "LabSupport", path: "Tests/Support", swiftSettings: settings),
     .testTarget(
-      name: "KernelLabTests", dependencies: ["LabSupport"],
+      name: "KernelLabTests",
+      dependencies: ["LabSupport", "HopyardUserland", "HopyardCapture", "HopyardSimulator"],
       exclude: ["Labs", "Golden", "Raw", "known.tsv"], swiftSettings: settings),
     .testTarget(
       name: "HopyardCaptureTests",

@@ -1,17 +1,15 @@
 import Foundation
+import HopyardCapture
+import HopyardSimulator
+import HopyardUserland
 import LabSupport
 
-/// One run of a lab with its recording in a folder that lasts as long as the run is looked at.
-struct LabRun {
+/// One run of a lab, with its recording in a folder that is gone when the texts have been made.
+enum LabRun {
   /// The lab did not run to its end.
   struct Refused: Error, CustomStringConvertible {
     let description: String
   }
-
-  /// A program to run the labs with.
-  static let program = ProcessInfo.processInfo.environment["HOPYARD"]
-
-  static var isAvailable: Bool { program != nil }
 
   /// Runs a lab and gives the texts of its recording.
   static func texts(of lab: KernelLab) throws -> CanonicalTexts {
@@ -22,22 +20,22 @@ struct LabRun {
     return try CanonicalTexts(ofRecordingIn: folder)
   }
 
-  private static func record(_ lab: KernelLab, in folder: URL) throws {
-    guard let program else { throw Refused(description: "no program") }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = ["run", lab.source.path, "--record", folder.path]
-    process.standardOutput = FileHandle.nullDevice
-    let errors = Pipe()
-    process.standardError = errors
-    try process.run()
-    let message = errors.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    if process.terminationReason == .uncaughtSignal || process.terminationStatus >= 2 {
-      throw Refused(
-        description: "exit \(process.terminationStatus): "
-          + String(decoding: message.prefix(1000), as: UTF8.self)
-      )
+  /// Does what `hopyard run LAB --record FOLDER` does.
+  private static func record(_ kernelLab: KernelLab, in folder: URL) throws {
+    let text = try String(contentsOf: kernelLab.source, encoding: .utf8)
+    let lab = Lab(name: kernelLab.name + ".lab", text: text)
+    defer { lab.close() }
+    let problems = lab.problems
+    guard problems.isEmpty else {
+      throw Refused(description: problems.prefix(5).map(\.description).joined(separator: "\n  "))
     }
+    let recording = try RecordDirectory(path: folder.path)
+    let captures = CaptureFanout([recording.tap])
+    lab.simulation.tap = captures
+    let ending = lab.run()
+    lab.simulation.tap = nil
+    captures.finish()
+    try lab.write(to: recording)
+    if ending.exitStatus == 2 { throw Refused(description: "\(ending)") }
   }
 }

@@ -6,7 +6,7 @@ import Testing
 ///
 /// `LABS=arp-,route-get` runs those labs only; `KEEP=FOLDER` keeps the texts that differ;
 /// `RECORD_KNOWN=1` writes the list of known differences anew and fails.
-@Suite(.enabled(if: LabRun.isAvailable))
+@Suite
 struct LabTests {
   @Test(arguments: KernelLab.all)
   func agreesWithLinux(lab: KernelLab) async throws {
