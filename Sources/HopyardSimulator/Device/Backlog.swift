@@ -49,6 +49,11 @@ final class Backlog: EventHandler {
   func enqueue(_ packet: consuming Packet, for device: NetworkDevice) {
     packet.metadata.device = device.number
     packet.metadata.due = simulation.now.nanoseconds &+ Self.delay
+    // A frame's arrival is when it enters the queue, as Linux stamps it.
+    if simulation.tap != nil && device.isUp && packet.metadata.type != .loopback {
+      packet.metadata.flags.insert(.captured)
+      device.show(packet, .incoming)
+    }
     let wasEmpty = queue.isEmpty
     queue.append(packet)
     if wasEmpty { simulation.post(after: Self.delay, handler: handler, tag: 0) }

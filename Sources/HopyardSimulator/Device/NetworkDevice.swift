@@ -272,6 +272,7 @@ public class NetworkDevice {
     while true {
       if simulation.tap != nil || device.packetSocketCount > 0 {
         device.capture(packet, .incoming)
+        packet.metadata.flags.remove(.captured)
       }
       packet.metadata.inputDevice = device.number
       if packet.metadata.vlanProtocol != 0, !device.vlans.isEmpty,
@@ -406,22 +407,28 @@ public class NetworkDevice {
   final func capture(_ packet: borrowing Packet, _ direction: CaptureDirection) {
     // Loopback shows each packet once, as it comes in.
     if isLoopback && direction == .outgoing { return }
-    if packet.metadata.vlanProtocol != 0 && isEthernet {
-      var tagged = packet.clone()
-      Self.insertTag(&tagged)
-      show(tagged, direction)
-    } else {
-      show(packet, direction)
+    if !packet.metadata.flags.contains(.captured) { show(packet, direction) }
+    if packetSocketCount > 0 {
+      if packet.metadata.vlanProtocol != 0 && isEthernet {
+        var tagged = packet.clone()
+        Self.insertTag(&tagged)
+        host.backlog.packetSockets.deliver(tagged, on: self, direction)
+      } else {
+        host.backlog.packetSockets.deliver(packet, on: self, direction)
+      }
     }
   }
 
-  private func show(_ packet: borrowing Packet, _ direction: CaptureDirection) {
-    if let tap = simulation.tap, capturePoint >= 0 {
-      let time = simulation.captureTime()
+  /// Shows a frame to the captures, with its tag in place.
+  final func show(_ packet: borrowing Packet, _ direction: CaptureDirection) {
+    guard let tap = simulation.tap, capturePoint >= 0 else { return }
+    let time = simulation.captureTime()
+    if packet.metadata.vlanProtocol != 0 && isEthernet {
+      var tagged = packet.clone()
+      Self.insertTag(&tagged)
+      tagged.withBytes { tap.capture($0, at: time, on: capturePoint, direction: direction) }
+    } else {
       packet.withBytes { tap.capture($0, at: time, on: capturePoint, direction: direction) }
-    }
-    if packetSocketCount > 0 {
-      host.backlog.packetSockets.deliver(packet, on: self, direction)
     }
   }
 }

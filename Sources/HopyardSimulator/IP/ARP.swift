@@ -221,7 +221,7 @@ extension IPv4Stack: NeighbourOutput {
     if sender == 0 { sender = selectSource(device, address, .link) }
     sendARP(
       .request, to: target ?? device.broadcast, on: device, sender: sender, target: address,
-      targetHardware: target ?? .zero)
+      targetHardware: .zero)
   }
 
   func transmit(_ packet: consuming Packet, to target: MACAddress, on number: UInt32) {

@@ -97,6 +97,8 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let hasOptions = PacketFlags(rawValue: 1024)
   /// An ICMP error made here belongs to the connection of the packet that it is about.
   public static let conntrackRelated = PacketFlags(rawValue: 4096)
+  /// Captures saw it when it entered the receive queue.
+  public static let captured = PacketFlags(rawValue: 8192)
   /// A bridge passes the frame up in place of the port that received it.
   public static let bridgeUp = PacketFlags(rawValue: 2048)
 }
