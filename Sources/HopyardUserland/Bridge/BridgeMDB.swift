@@ -46,7 +46,9 @@ enum BridgeMDB {
   }
 
   private static func print(
-    _ member: MulticastSnooping.Member, _ bridge: BridgeDevice, _ context: IpContext,
+    _ member: MulticastSnooping.Member,
+    _ bridge: BridgeDevice,
+    _ context: IpContext,
     _ output: inout IpOutput
   ) {
     let port = member.port?.device.name ?? bridge.name
@@ -71,14 +73,19 @@ enum BridgeMDB {
         member.isPermanent ? 0 : max(0, member.expires - bridge.simulation.now) / 10_000_000
       let text = "\(left / 100).\(left % 100 < 10 ? "0" : "")\(left % 100)"
       output.field(
-        "timer", text, text: String(repeating: " ", count: max(0, 8 - text.count)) + text)
+        "timer",
+        text,
+        text: String(repeating: " ", count: max(0, 8 - text.count)) + text
+      )
     }
     output.text("\n")
     output.closeObject()
   }
 
   private static func modify(
-    _ context: IpContext, _ words: [String], adding: Bool
+    _ context: IpContext,
+    _ words: [String],
+    adding: Bool
   ) throws(ProcessExit) -> Int32 {
     var arguments = IpArguments(words, context)
     var deviceName: String?
@@ -108,9 +115,13 @@ enum BridgeMDB {
       context.printError("Device, group address and port name are required arguments.\n")
       return 255
     }
-    let devices = context.namespace.devices
-    guard let device = devices[deviceName] else { return context.noBridgeDevice(deviceName) }
-    guard let portDevice = devices[portName] else { return context.noBridgeDevice(portName) }
+    let namespace = context.namespace
+    guard let device = namespace.devices[deviceName] else {
+      return context.noBridgeDevice(deviceName)
+    }
+    guard let portDevice = namespace.devices[portName] else {
+      return context.noBridgeDevice(portName)
+    }
     if group.contains(":") { throw .refused("IPv6 is not modelled") }
     guard let address = IPv4Address(group) else {
       context.printError("Invalid address \"\(group)\"\n")
@@ -125,14 +136,21 @@ enum BridgeMDB {
     guard address.isMulticast else {
       return context.bridgeAnswer(
         LinkError(
-          .invalidArgument, "IPv4 entry group address is not multicast or 0.0.0.0"))
+          .invalidArgument,
+          "IPv4 entry group address is not multicast or 0.0.0.0"
+        )
+      )
+    }
+    if adding && !isPermanent && port.state == .disabled {
+      return context.bridgeAnswer(
+        LinkError(
+          .invalidArgument,
+          "bridge: Port is in disabled state and entry is not permanent"
+        )
+      )
     }
     do {
       if adding {
-        if !isPermanent && port.state == .disabled {
-          throw LinkError(
-            .invalidArgument, "bridge: Port is in disabled state and entry is not permanent")
-        }
         try bridge.addMember(address, vlan: vlan, port: port, isPermanent: isPermanent)
       } else {
         try bridge.removeMember(address, vlan: vlan, port: port)
