@@ -152,6 +152,8 @@ public class NetworkDevice {
   @exclusivity(unchecked) var capturePoint = -1
   /// Link-layer group addresses that it listens to, with use counts.
   var multicastFilter: [MACAddress: Int] = [:]
+  /// Addresses besides its own that were added by hand.
+  public internal(set) var listenedAddresses: [MACAddress] = []
   /// Group addresses that were added by hand.
   var staticGroups: [MACAddress] = []
   /// It is being removed or was.

@@ -200,6 +200,23 @@ extension NetworkNamespace {
     bridge.attach(device)
   }
 
+  /// Adds a link-layer address to which a device listens (`bridge fdb add … self`).
+  public func addListenedAddress(_ address: MACAddress, to device: NetworkDevice) throws(LinkError)
+  {
+    if device.listenedAddresses.contains(address) { throw LinkError(.fileExists) }
+    device.listenedAddresses.append(address)
+  }
+
+  /// Removes a link-layer address to which a device listens.
+  public func removeListenedAddress(
+    _ address: MACAddress, from device: NetworkDevice
+  ) throws(LinkError) {
+    guard let index = device.listenedAddresses.firstIndex(of: address) else {
+      throw LinkError(.noSuchFile)
+    }
+    device.listenedAddresses.remove(at: index)
+  }
+
   // MARK: Link-layer groups
 
   /// Adds or removes a link-layer group address by hand (`ip maddress`).
@@ -262,7 +279,7 @@ extension NetworkDevice {
   /// The link-layer groups to which it listens.
   public var multicastAddresses: [(mac: MACAddress, users: Int, isStatic: Bool)] {
     var found: [(mac: MACAddress, users: Int, isStatic: Bool)] = []
-    if isUp && isEthernet && !isLoopback && (isMulticastCapable || isMulticastOn) {
+    if isUp && isEthernet && !isLoopback {
       found.append((MACAddress(multicast: IPv4Address(rawValue: 0xe000_0001)), 1, false))
     }
     for mac in multicastFilter.keys.sorted() {

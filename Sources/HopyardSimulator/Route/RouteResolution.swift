@@ -187,6 +187,7 @@ extension RoutingTables {
       gateway: result?.gateway ?? 0,
       hasGateway: result?.hasGateway ?? false,
       isLocal: isLocal,
+      table: table,
       result: result
     )
   }
@@ -317,6 +318,7 @@ extension RoutingTables {
       gateway: 0,
       hasGateway: false,
       isLocal: true,
+      table: result?.table ?? RouteTable.main,
       result: result
     )
   }

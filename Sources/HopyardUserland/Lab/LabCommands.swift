@@ -5,6 +5,7 @@ extension CommandTable {
     table.addStandardCommands()
     table.addNetworkTools()
     table.add(IpCommand.command)
+    table.add(BridgeCommand.command)
     table.addConntrackCommand()
     return table
   }

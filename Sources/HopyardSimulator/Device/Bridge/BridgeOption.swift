@@ -147,9 +147,7 @@ extension BridgeDevice {
     guard identifiers.lowerBound > 0, identifiers.upperBound < 4095 else {
       throw LinkError(.invalidArgument, "bridge: Vlan id is invalid")
     }
-    var found = false
-    for identifier in identifiers where removeVLAN(identifier, from: port) { found = true }
-    if !found && identifiers.count == 1 { throw LinkError(.noSuchFile) }
+    for identifier in identifiers { _ = removeVLAN(identifier, from: port) }
   }
 
   // MARK: Entries by hand
@@ -217,7 +215,7 @@ extension BridgeDevice {
   ) throws(LinkError) {
     let now = simulation.now
     if multicast.find(group, vlan: vlan, port: port, now: now) != nil {
-      throw LinkError(.fileExists, "Group is already joined by port")
+      throw LinkError(.fileExists, "bridge: (*, G) group is already joined by port")
     }
     multicast.add(
       MulticastSnooping.Member(
@@ -237,7 +235,7 @@ extension BridgeDevice {
     port: BridgePort
   ) throws(LinkError) {
     guard let known = multicast.find(group, vlan: vlan, port: port, now: simulation.now) else {
-      throw LinkError(.noSuchFile)
+      throw LinkError(.invalidArgument)
     }
     multicast.remove(known)
   }
@@ -303,12 +301,12 @@ extension BridgePort {
       guard let wanted = BridgePortState(rawValue: UInt8(clamping: value)) else {
         throw LinkError(.invalidArgument)
       }
-      // A port whose link is down stays disabled.
-      if !(device.isUp && device.hasCarrier) && wanted != .disabled {
+      // A port without a link can only be disabled.
+      guard device.isUp, device.hasCarrier || wanted == .disabled else {
         throw LinkError(.networkDown)
       }
-      guard bridge.isUp else { throw LinkError(.networkDown) }
-      bridge.setState(wanted, of: self)
+      // Without a spanning tree a blocked port is let forward at once.
+      bridge.setState(wanted == .blocking ? .forwarding : wanted, of: self)
     case .priority:
       guard value <= 63 else { throw LinkError(.outOfRange) }
       priority = UInt8(value)

@@ -32,6 +32,8 @@ public final class FDBEntry {
   @exclusivity(unchecked) public internal(set) var updated: Instant
   /// When a frame was last sent to it.
   @exclusivity(unchecked) public internal(set) var used: Instant
+  /// Counts the entries of a bridge, so that they are listed newest first.
+  var sequence: UInt64 = 0
 
   init(mac: MACAddress, vlan: UInt16, port: BridgePort?, flags: FDBFlags, now: Instant) {
     self.mac = mac
@@ -54,6 +56,7 @@ final class ForwardingDatabase {
   private var keys: ContiguousArray<UInt64>
   @exclusivity(unchecked) private var slots: ContiguousArray<FDBEntry?>
   private var taken = 0
+  private var lastSequence: UInt64 = 0
   /// How long an entry lives after its address was heard.
   @exclusivity(unchecked) var ageingTime: Int64 = .seconds(300)
 
@@ -89,6 +92,8 @@ final class ForwardingDatabase {
 
   /// Adds an entry, in place of one with the same address and VLAN.
   func insert(_ entry: FDBEntry, now: Instant) {
+    lastSequence &+= 1
+    entry.sequence = lastSequence
     if (taken &+ 1) &* 2 > keys.count { rebuild(keeping: { !self.isTooOld($0, now) }) }
     place(entry)
   }
@@ -123,9 +128,9 @@ final class ForwardingDatabase {
     rebuild { !drop($0) }
   }
 
-  /// All entries that are not too old, by VLAN and address.
+  /// All entries that are not too old, newest first.
   func entries(now: Instant) -> [FDBEntry] {
     slots.compactMap { $0 }.filter { !isTooOld($0, now) }
-      .sorted { $0.vlan != $1.vlan ? $0.vlan < $1.vlan : $0.mac < $1.mac }
+      .sorted { $0.sequence > $1.sequence }
   }
 }
