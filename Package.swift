@@ -62,5 +62,7 @@ let package = Package(
       name: "RouteTests", dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
       exclude: ["Transcripts"], swiftSettings: settings),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["HopyardCLI"], swiftSettings: settings),
   ]
 )
