@@ -49,7 +49,7 @@ let package = Package(
       name: "HopyardWireTests", dependencies: ["HopyardWire"], swiftSettings: settings),
     .testTarget(
       name: "HopyardUserlandTests", dependencies: ["HopyardUserland", "HopyardSimulator"],
-      swiftSettings: settings),
+      exclude: ["Cases"], swiftSettings: settings),
     .target(name: "LabSupport", path: "Tests/Support", swiftSettings: settings),
     .testTarget(
       name: "KernelLabTests",

@@ -83,16 +83,19 @@ public struct InterfaceSettings: Sendable {
   private var values: [Int32]
 
   /// The kernel's own defaults, with the baseline of the labs (no reverse-path filter).
-  public init() {
-    values = [Int32](repeating: 0, count: InterfaceSetting.allCases.count)
-    self[.acceptRedirects] = 1
-    self[.arpEvictNocarrier] = 1
-    self[.igmpv2UnsolicitedReportInterval] = 10000
-    self[.igmpv3UnsolicitedReportInterval] = 1000
-    self[.secureRedirects] = 1
-    self[.sendRedirects] = 1
-    self[.sharedMedia] = 1
-  }
+  public init() { values = Self.defaults }
+
+  private static let defaults: [Int32] = {
+    var values = [Int32](repeating: 0, count: InterfaceSetting.allCases.count)
+    values[InterfaceSetting.acceptRedirects.rawValue] = 1
+    values[InterfaceSetting.arpEvictNocarrier.rawValue] = 1
+    values[InterfaceSetting.igmpv2UnsolicitedReportInterval.rawValue] = 10000
+    values[InterfaceSetting.igmpv3UnsolicitedReportInterval.rawValue] = 1000
+    values[InterfaceSetting.secureRedirects.rawValue] = 1
+    values[InterfaceSetting.sendRedirects.rawValue] = 1
+    values[InterfaceSetting.sharedMedia.rawValue] = 1
+    return values
+  }()
 
   /// The value of a setting.
   public subscript(setting: InterfaceSetting) -> Int32 {

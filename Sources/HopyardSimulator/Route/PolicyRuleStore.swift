@@ -69,9 +69,12 @@ extension RoutingTables {
 
   /// Binds rules to devices by name again, after a device came, went or changed its name.
   public func devicesRenamed() {
-    for index in ruleList.indices
-    where ruleList[index].inputDevice != nil || ruleList[index].outputDevice != nil {
-      resolveDevices(&ruleList[index])
+    // The standard rules name no device.
+    if changedRules != nil {
+      for index in ruleList.indices
+      where ruleList[index].inputDevice != nil || ruleList[index].outputDevice != nil {
+        resolveDevices(&ruleList[index])
+      }
     }
     generation &+= 1
   }

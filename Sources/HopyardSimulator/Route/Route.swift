@@ -25,7 +25,12 @@ public struct Route<Address: RoutableAddress>: Hashable, Sendable {
   /// The ways to go, none for the types that send nothing.
   public var nexthops: [Nexthop<Address>]
   /// The metrics.
-  public var metrics: RouteMetrics
+  public var metrics: RouteMetrics {
+    get { setMetrics.first ?? .none }
+    set { setMetrics = newValue == .none ? [] : [newValue] }
+  }
+  /// The metrics where one is set; apart, because few routes have any.
+  private var setMetrics: [RouteMetrics] = []
   /// The nexthop object that stands for the next hops; 0 for none.
   public var nexthopID: UInt32
   /// Facts about the route as a whole (dead, linkdown).
@@ -56,7 +61,7 @@ public struct Route<Address: RoutableAddress>: Hashable, Sendable {
     self.priority = priority
     self.preferredSource = preferredSource
     self.nexthops = nexthops
-    self.metrics = metrics
+    setMetrics = metrics == .none ? [] : [metrics]
     self.nexthopID = nexthopID
     flags = []
   }

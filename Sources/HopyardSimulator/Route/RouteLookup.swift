@@ -53,6 +53,7 @@ extension RoutingTables {
     _ key: FlowKey<Address>,
     ignoringLinkState: Bool
   ) throws(FIBLookupError) -> FIBResult<Address> {
+    let ruleList = self.ruleList
     var position = 0
     while position < ruleList.count {
       let index = position

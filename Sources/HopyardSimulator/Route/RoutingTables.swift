@@ -34,7 +34,12 @@ public final class RoutingTables<Address: RoutableAddress> {
   @exclusivity(unchecked) var mainTable: FIBTable<Address>?
   @exclusivity(unchecked) var defaultTable: FIBTable<Address>?
 
-  @exclusivity(unchecked) var ruleList: [PolicyRule<Address>] = []
+  /// The policy rules; nil stands for the three standard ones, which few namespaces change.
+  @exclusivity(unchecked) private(set) var changedRules: [PolicyRule<Address>]?
+  var ruleList: [PolicyRule<Address>] {
+    get { changedRules ?? Self.standardRules }
+    set { changedRules = newValue }
+  }
   /// Whether rules were ever added or deleted.
   @exclusivity(unchecked) public internal(set) var hasCustomRules = false
   /// Whether any rule looks at protocol or ports, so that packets are dissected for lookups.
@@ -48,16 +53,17 @@ public final class RoutingTables<Address: RoutableAddress> {
   var nexthopObjects: [NexthopObject<Address>] = []
 
   /// Makes the standard tables and the three standard rules.
-  public init() {
-    for (priority, table) in [
-      (UInt32(0), RouteTable.local), (32766, RouteTable.main), (32767, RouteTable.default),
-    ] {
-      var rule = PolicyRule<Address>()
-      rule.priority = priority
-      rule.table = table
-      rule.protocol = .kernel
-      ruleList.append(rule)
-    }
+  public init() {}
+
+  private static var standardRules: [PolicyRule<Address>] {
+    [(UInt32(0), RouteTable.local), (32766, RouteTable.main), (32767, RouteTable.default)]
+      .map { priority, table in
+        var rule = PolicyRule<Address>()
+        rule.priority = priority
+        rule.table = table
+        rule.protocol = .kernel
+        return rule
+      }
   }
 
   /// The index of a table in ``tables``, or where it would go.

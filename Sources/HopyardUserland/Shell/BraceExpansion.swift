@@ -20,9 +20,30 @@ extension ShellParser {
         tokens.append(.part(part))
       }
     }
-    let expanded = try BraceToken.expand(tokens[...], at: word.offset, depth: 0)
+    let pairs = BracePairs(tokens)
+    let expanded = try BraceToken.expand(tokens[...], pairs, at: word.offset, depth: 0)
     if expanded.count == 1 { return [word] }
     return expanded.map { Word(offset: word.offset, parts: BraceToken.parts(of: $0)) }
+  }
+}
+
+/// Which brace closes which, and the commas between them that are in no inner pair.
+private struct BracePairs {
+  /// For the place of an opening brace, that of its closing one.
+  private(set) var close: [Int: Int] = [:]
+  private(set) var commas: [Int: [Int]] = [:]
+
+  init(_ tokens: [BraceToken]) {
+    var open: [Int] = []
+    for (index, token) in tokens.enumerated() {
+      if token.isByte("{") {
+        open.append(index)
+      } else if token.isByte("}") {
+        if let start = open.popLast() { close[start] = index }
+      } else if token.isByte(","), let start = open.last {
+        commas[start, default: []].append(index)
+      }
+    }
   }
 }
 
@@ -60,17 +81,20 @@ private enum BraceToken {
     return parts + flushed()
   }
 
-  static func expand(_ tokens: ArraySlice<BraceToken>, at offset: Int, depth: Int)
-    throws(ShellSyntaxError) -> [[BraceToken]]
-  {
+  static func expand(
+    _ tokens: ArraySlice<BraceToken>,
+    _ pairs: BracePairs,
+    at offset: Int,
+    depth: Int
+  ) throws(ShellSyntaxError) -> [[BraceToken]] {
     if depth > 40 {
       throw ShellSyntaxError(offset: offset, message: "braces are nested more than 40 deep")
     }
     var open = tokens.startIndex
     while open < tokens.endIndex {
-      if tokens[open].isByte("{"), let choices = try choices(tokens, open, offset, depth) {
+      if tokens[open].isByte("{"), let choices = try choices(tokens, pairs, open, offset, depth) {
         let prefix = Array(tokens[..<open])
-        let suffixes = try expand(tokens[choices.after...], at: offset, depth: depth + 1)
+        let suffixes = try expand(tokens[choices.after...], pairs, at: offset, depth: depth + 1)
         guard choices.words.count * suffixes.count <= ShellParser.braceLimit else {
           throw ShellSyntaxError(
             offset: offset,
@@ -91,37 +115,24 @@ private enum BraceToken {
   /// What the brace that opens at a place stands for; nil when it is only a brace.
   private static func choices(
     _ tokens: ArraySlice<BraceToken>,
+    _ pairs: BracePairs,
     _ open: Int,
     _ offset: Int,
     _ depth: Int
   ) throws(ShellSyntaxError) -> (words: [[BraceToken]], after: Int)? {
-    var level = 0
-    var commas: [Int] = []
-    var index = open + 1
-    while index < tokens.endIndex {
-      let token = tokens[index]
-      if token.isByte("{") {
-        level += 1
-      } else if token.isByte("}") {
-        if level == 0 { break }
-        level -= 1
-      } else if token.isByte(","), level == 0 {
-        commas.append(index)
-      }
-      index += 1
-    }
-    guard index < tokens.endIndex else { return nil }
-    if commas.isEmpty {
-      guard let words = try sequence(tokens[(open + 1)..<index], at: offset) else { return nil }
-      return (words, index + 1)
+    guard let close = pairs.close[open], close < tokens.endIndex else { return nil }
+    guard let commas = pairs.commas[open] else {
+      guard close - open < 64, let words = try sequence(tokens[(open + 1)..<close], at: offset)
+      else { return nil }
+      return (words, close + 1)
     }
     var words: [[BraceToken]] = []
     var start = open + 1
-    for comma in commas + [index] {
-      words += try expand(tokens[start..<comma], at: offset, depth: depth + 1)
+    for comma in commas + [close] {
+      words += try expand(tokens[start..<comma], pairs, at: offset, depth: depth + 1)
       start = comma + 1
     }
-    return (words, index + 1)
+    return (words, close + 1)
   }
 
   private static func sequence(_ tokens: ArraySlice<BraceToken>, at offset: Int)

@@ -32,7 +32,7 @@ public struct BridgeVLANs: Sendable {
 
   @inline(__always)
   private static func test(_ bits: ContiguousArray<UInt64>, _ identifier: UInt16) -> Bool {
-    guard !bits.isEmpty, identifier < 4096 else { return false }
+    guard Int(identifier &>> 6) < bits.count else { return false }
     return bits[Int(identifier &>> 6)] &>> UInt64(identifier & 63) & 1 != 0
   }
 
@@ -42,7 +42,12 @@ public struct BridgeVLANs: Sendable {
     _ value: Bool
   ) {
     guard identifier < 4096 else { return }
-    if bits.isEmpty { bits = ContiguousArray(repeating: 0, count: 64) }
+    // No more words than the highest VLAN needs: most ports carry VLAN 1 only.
+    if Int(identifier >> 6) >= bits.count {
+      guard value else { return }
+      bits.append(
+        contentsOf: repeatElement(0, count: Int(identifier >> 6) + 1 - bits.count))
+    }
     let mask = UInt64(1) << UInt64(identifier & 63)
     if value {
       bits[Int(identifier >> 6)] |= mask
