@@ -63,7 +63,7 @@ extension RoutingTables {
   }
 
   private func compileRules() {
-    compiledRules = ContiguousArray(ruleList.map { CompiledRule($0) })
+    compiledRules = ContiguousArray(ruleList.map { CompiledPolicy($0) })
     for index in compiledRules.indices where ruleList[index].action == .goto {
       let target = ruleList[index].target
       // A target always stands behind its rule, so that a walk ends.
@@ -164,7 +164,7 @@ public struct PolicyRuleSelector<Address: RoutableAddress>: Hashable, Sendable {
 }
 
 /// A policy rule as lookups read it: plain data.
-struct CompiledRule<Address: RoutableAddress> {
+struct CompiledPolicy<Address: RoutableAddress> {
   let source: Address
   let sourceMask: Address
   let destination: Address

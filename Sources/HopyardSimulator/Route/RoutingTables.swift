@@ -41,7 +41,7 @@ public final class RoutingTables<Address: RoutableAddress> {
     set { changedRules = newValue }
   }
   /// The same rules as lookups read them.
-  @exclusivity(unchecked) var compiledRules: ContiguousArray<CompiledRule<Address>> = []
+  @exclusivity(unchecked) var compiledRules: ContiguousArray<CompiledPolicy<Address>> = []
   /// Whether rules were ever added or deleted.
   @exclusivity(unchecked) public internal(set) var hasCustomRules = false
   /// Whether any rule looks at protocol or ports, so that packets are dissected for lookups.
