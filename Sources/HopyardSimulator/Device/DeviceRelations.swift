@@ -17,18 +17,22 @@ extension NetworkDevice {
     guard present != hasCarrier else { return }
     hasCarrier = present
     statistics.carrierChanges &+= 1
+    noteStateWithoutCarrier()
     announce(.carrierChanged)
   }
 
-  /// The state of a device without a carrier (RFC 2863): Linux looks for the index of the device
-  /// under it in this device's own namespace, where another device may have that index.
-  var stateWithoutCarrier: String {
-    guard let lower, lower.ifindex != ifindex else { return "DOWN" }
+  /// Notes the state that the device has without a carrier (RFC 2863), as of now.
+  ///
+  /// Linux looks for the index of the device under it in this device's own namespace, where another
+  /// device may have that index, at the time when the carrier changes.
+  func noteStateWithoutCarrier() {
+    guard !hasCarrier else { return }
+    stateWithoutCarrier = "DOWN"
+    guard let lower, lower.ifindex != ifindex else { return }
     let found = host.backlog.devices.first {
       guard let device = $0 else { return false }
       return device.host === host && device.ifindex == lower.ifindex
     }
-    guard let found, let other = found else { return "DOWN" }
-    return other.hasCarrier ? "DOWN" : "LOWERLAYERDOWN"
+    if let found, let other = found, !other.hasCarrier { stateWithoutCarrier = "LOWERLAYERDOWN" }
   }
 }

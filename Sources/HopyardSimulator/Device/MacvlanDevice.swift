@@ -98,6 +98,7 @@ public final class MacvlanDevice: NetworkDevice {
     // The parent must hear frames to an address that is not its own.
     if mode != .passthru || !leavesPromiscuity { port.listeners += 1 }
     hasCarrier = parent.hasCarrier
+    noteStateWithoutCarrier()
   }
 
   override func closed() {

@@ -114,6 +114,8 @@ public class NetworkDevice {
   @exclusivity(unchecked) public internal(set) var hasCarrier = true
   /// `IFF_NOARP`.
   @exclusivity(unchecked) public internal(set) var isNoARP = false
+  /// The operational state while it is up without a carrier.
+  var stateWithoutCarrier = "DOWN"
   /// How many users want all frames (`IFF_PROMISC` while positive).
   @exclusivity(unchecked) public internal(set) var promiscuity = 0
   /// Whether the administrator set `promisc on`.

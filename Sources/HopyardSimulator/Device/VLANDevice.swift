@@ -102,6 +102,7 @@ public final class VLANDevice: NetworkDevice {
   override func opened() {
     if !isAddressSet { mac = parent.mac }
     hasCarrier = parent.hasCarrier
+    noteStateWithoutCarrier()
     statistics.carrierChanges &+= hasCarrier ? 1 : 0
   }
 

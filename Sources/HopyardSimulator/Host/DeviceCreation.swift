@@ -47,24 +47,39 @@ extension NetworkNamespace {
   /// Makes a pair of veth devices; the second one is made first, and may be in another namespace.
   @discardableResult
   public func makeVeth(
-    _ link: NewLink, peer: NewLink, in other: NetworkNamespace? = nil
+    _ link: NewLink,
+    peer: NewLink,
+    in other: NetworkNamespace? = nil
   ) throws(LinkError) -> (VethDevice, VethDevice) {
     let target = other ?? self
     let name = try freeName(link, prefix: "veth")
     let peerName = try target.freeName(
-      peer, prefix: "veth", besides: target === self ? name : nil)
+      peer,
+      prefix: "veth",
+      besides: target === self ? name : nil
+    )
     try check(link, 68...65535)
     try target.check(peer, 68...65535)
     let second = VethDevice(
-      name: peerName, mac: peer.mac ?? machine.randomMAC(), number: backlog.nextNumber(),
-      ifindex: peer.ifindex ?? target.devices.nextIndex(), host: target)
+      name: peerName,
+      mac: peer.mac ?? machine.randomMAC(),
+      number: backlog.nextNumber(),
+      ifindex: peer.ifindex ?? target.devices.nextIndex(),
+      host: target
+    )
     target.finish(second, peer)
     let first = VethDevice(
-      name: name, mac: link.mac ?? machine.randomMAC(), number: backlog.nextNumber(),
-      ifindex: link.ifindex ?? devices.nextIndex(), host: self)
+      name: name,
+      mac: link.mac ?? machine.randomMAC(),
+      number: backlog.nextNumber(),
+      ifindex: link.ifindex ?? devices.nextIndex(),
+      host: self
+    )
     finish(first, link)
     first.peer = second
     second.peer = first
+    first.noteStateWithoutCarrier()
+    second.noteStateWithoutCarrier()
     noteLink(of: first)
     return (first, second)
   }
@@ -75,8 +90,12 @@ extension NetworkNamespace {
     let name = try freeName(link, prefix: "bridge")
     try check(link, 68...65535)
     let bridge = BridgeDevice(
-      name: name, mac: link.mac ?? machine.randomMAC(), number: backlog.nextNumber(),
-      ifindex: link.ifindex ?? devices.nextIndex(), host: self)
+      name: name,
+      mac: link.mac ?? machine.randomMAC(),
+      number: backlog.nextNumber(),
+      ifindex: link.ifindex ?? devices.nextIndex(),
+      host: self
+    )
     if let mac = link.mac { bridge.setAddressByHand(mac) }
     finish(bridge, link)
     return bridge
@@ -88,8 +107,12 @@ extension NetworkNamespace {
     let name = try freeName(link, prefix: "dummy")
     try check(link, 0...Int(Int32.max))
     let dummy = DummyDevice(
-      name: name, mac: link.mac ?? machine.randomMAC(), number: backlog.nextNumber(),
-      ifindex: link.ifindex ?? devices.nextIndex(), host: self)
+      name: name,
+      mac: link.mac ?? machine.randomMAC(),
+      number: backlog.nextNumber(),
+      ifindex: link.ifindex ?? devices.nextIndex(),
+      host: self
+    )
     finish(dummy, link)
     return dummy
   }
@@ -97,7 +120,9 @@ extension NetworkNamespace {
   /// Makes a VLAN device on a device, which may be in another namespace.
   @discardableResult
   public func makeVLAN(
-    _ link: NewLink, on parent: NetworkDevice, _ vlan: NewVLAN
+    _ link: NewLink,
+    on parent: NetworkDevice,
+    _ vlan: NewVLAN
   ) throws(LinkError) -> VLANDevice {
     guard vlan.identifier < 4095 else {
       throw LinkError(.outOfRange, "8021q: Invalid VLAN id")
@@ -114,8 +139,14 @@ extension NetworkNamespace {
     if let mtu = link.mtu, mtu > parent.mtu { throw LinkError(.invalidArgument) }
     try check(link, 0...65535)
     let device = VLANDevice(
-      name: name, parent: parent, identifier: vlan.identifier, vlanProtocol: vlan.vlanProtocol,
-      number: backlog.nextNumber(), ifindex: link.ifindex ?? devices.nextIndex(), host: self)
+      name: name,
+      parent: parent,
+      identifier: vlan.identifier,
+      vlanProtocol: vlan.vlanProtocol,
+      number: backlog.nextNumber(),
+      ifindex: link.ifindex ?? devices.nextIndex(),
+      host: self
+    )
     if let mac = link.mac {
       device.mac = mac
       device.isAddressSet = true
@@ -128,7 +159,9 @@ extension NetworkNamespace {
   /// Makes a macvlan device on a device, which may be in another namespace.
   @discardableResult
   public func makeMacvlan(
-    _ link: NewLink, on device: NetworkDevice, mode: MacvlanMode = .vepa
+    _ link: NewLink,
+    on device: NetworkDevice,
+    mode: MacvlanMode = .vepa
   ) throws(LinkError) -> MacvlanDevice {
     // A macvlan device on another stands on that one's parent.
     let parent = (device as? MacvlanDevice)?.parent ?? device
@@ -141,8 +174,14 @@ extension NetworkNamespace {
     }
     let mac = mode == .passthru ? parent.mac : link.mac ?? machine.randomMAC()
     let made = MacvlanDevice(
-      name: name, mac: mac, port: port, mode: mode, number: backlog.nextNumber(),
-      ifindex: link.ifindex ?? devices.nextIndex(), host: self)
+      name: name,
+      mac: mac,
+      port: port,
+      mode: mode,
+      number: backlog.nextNumber(),
+      ifindex: link.ifindex ?? devices.nextIndex(),
+      host: self
+    )
     finish(made, link)
     noteLink(of: made)
     return made
@@ -186,5 +225,6 @@ extension NetworkNamespace {
     device.transmitQueues = link.transmitQueues ?? 1
     device.receiveQueues = link.receiveQueues ?? 1
     add(device)
+    device.noteStateWithoutCarrier()
   }
 }

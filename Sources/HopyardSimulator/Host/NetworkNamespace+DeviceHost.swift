@@ -111,6 +111,8 @@ extension NetworkNamespace: RouteDeviceInformation {
 
   public func routeDeviceIndex(named name: String) -> Int32? { devices[name]?.ifindex }
 
+  public func routeDeviceGroup(_ ifindex: Int32) -> UInt32 { devices[ifindex]?.group ?? 0 }
+
   public func routeDeviceName(_ ifindex: Int32) -> String? { devices[ifindex]?.name }
 
   public func interfaceAddresses(_ ifindex: Int32) -> [InterfaceAddress<UInt32>] {

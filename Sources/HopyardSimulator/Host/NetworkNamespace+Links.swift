@@ -4,7 +4,9 @@ import HopyardWire
 extension NetworkNamespace {
   /// Sets a device up.
   public func setLinkUp(_ device: NetworkDevice) throws(LinkError) {
-    try setUp(device)
+    guard !device.isUp else { return }
+    try device.checkOpen()
+    setUp(device)
     noteLink(of: device)
   }
 
@@ -123,7 +125,9 @@ extension NetworkNamespace {
   /// Adds an address with its lifetimes; one that is there already is changed where `replacing` is
   /// set and otherwise an error.
   public func addLinkAddress(
-    _ address: InterfaceAddress<UInt32>, to device: NetworkDevice, replacing: Bool
+    _ address: InterfaceAddress<UInt32>,
+    to device: NetworkDevice,
+    replacing: Bool
   ) throws(RouteError) {
     var address = address
     let now = simulation.now.nanoseconds
@@ -149,7 +153,8 @@ extension NetworkNamespace {
         device.inet.addresses[known].preferredLifetime = address.preferredLifetime
         device.inet.addresses[known].flags.remove([.permanent, .deprecated])
         device.inet.addresses[known].flags.formUnion(
-          address.flags.intersection([.permanent, .noPrefixRoute]))
+          address.flags.intersection([.permanent, .noPrefixRoute])
+        )
       }
     } else {
       address.created = now
@@ -209,7 +214,8 @@ extension NetworkNamespace {
 
   /// Removes a link-layer address to which a device listens.
   public func removeListenedAddress(
-    _ address: MACAddress, from device: NetworkDevice
+    _ address: MACAddress,
+    from device: NetworkDevice
   ) throws(LinkError) {
     guard let index = device.listenedAddresses.firstIndex(of: address) else {
       throw LinkError(.noSuchFile)
@@ -221,7 +227,9 @@ extension NetworkNamespace {
 
   /// Adds or removes a link-layer group address by hand (`ip maddress`).
   public func changeMulticastFilter(
-    of device: NetworkDevice, _ address: MACAddress, adding: Bool
+    of device: NetworkDevice,
+    _ address: MACAddress,
+    adding: Bool
   ) {
     if adding {
       guard !device.staticGroups.contains(address) else { return }
@@ -274,6 +282,16 @@ extension NetworkDevice {
     if self is VethDevice { return false }
     guard let lower else { return false }
     return lower === other || lower.stands(on: other)
+  }
+
+  /// The addresses besides its own to which it listens, newest first.
+  public var additionalAddresses: [MACAddress] {
+    var found = listenedAddresses
+    if let port = receiveHandler as? MacvlanPort {
+      found += port.children.filter { $0.isUp && $0.mode != .passthru }.map(\.mac)
+    }
+    found += vlans.filter { $0.isUp && $0.mac != mac }.map(\.mac)
+    return found.reversed()
   }
 
   /// The link-layer groups to which it listens.

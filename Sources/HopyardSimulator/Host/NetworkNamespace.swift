@@ -70,8 +70,12 @@ public final class NetworkNamespace {
     device.inet.settings = ipv4.defaultSettings
     device.inet.neighbour = ipv4.defaultNeighbour
     device.capturePoint = simulation.addCapturePoint(
-      machine: machine.name.isEmpty ? nil : machine.name, namespace: name, interface: device.name,
-      ifindex: Int(device.ifindex), linkType: device.isEthernet ? .ethernet : .raw)
+      machine: machine.name.isEmpty ? nil : machine.name,
+      namespace: name,
+      interface: device.name,
+      ifindex: Int(device.ifindex),
+      linkType: device.isEthernet ? .ethernet : .raw
+    )
     machine.remember(device, in: name)
     sockets.deviceAdded(device)
     ipv4.routes.devicesRenamed()
@@ -125,6 +129,8 @@ public final class NetworkNamespace {
     if other.devices[device.ifindex] != nil { device.ifindex = other.devices.nextIndex() }
     other.devices.insert(device)
     other.settle(device)
+    device.noteStateWithoutCarrier()
+    device.lower?.noteStateWithoutCarrier()
   }
 
   /// Sets a device up.
@@ -194,12 +200,18 @@ public final class NetworkNamespace {
     let promotes = promoting ?? ipv4.isOn(.promoteSecondaries, device)
     var list = device.inet.addresses
     let changes = ipv4.routes.removeAddress(
-      at: index, from: &list, on: device.ifindex, promotesSecondaries: promotes)
+      at: index,
+      from: &list,
+      on: device.ifindex,
+      promotesSecondaries: promotes
+    )
     device.inet.addresses = list
     for case .removed(let address) in changes {
       devices.noteAddress(address.local, added: false)
       netfilter.addressRemoved(IPv4Address(rawValue: address.local), from: device.number)
     }
+    // Without an address a device has no neighbours.
+    if list.isEmpty && !changes.isEmpty { ipv4.neighbours.removeAll(on: device.number) }
     ipv4.flows.removeAll()
   }
 

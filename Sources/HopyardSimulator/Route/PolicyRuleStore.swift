@@ -2,13 +2,6 @@ extension RoutingTables {
   /// The policy rules in order.
   public var rules: [PolicyRule<Address>] { ruleList }
 
-  /// Whether a rule of the list matches.
-  @inline(__always)
-  func matches(_ index: Int, _ key: FlowKey<Address>) -> Bool {
-    let isMatch = ruleList.withUnsafeBufferPointer { $0[index].matchesPlainly(key) }
-    return isMatch
-  }
-
   /// Adds a rule (`RTM_NEWRULE`).
   ///
   /// Without a priority it gets one before the second rule, as Linux does.
@@ -42,6 +35,12 @@ extension RoutingTables {
 
   /// Deletes the first rule that agrees in all that is given (`RTM_DELRULE`).
   public func deleteRule(_ selector: PolicyRuleSelector<Address>) throws(RouteError) {
+    if selector.rule.action == .goto {
+      let priority = selector.comparesPriority ? selector.rule.priority : defaultRulePriority
+      if selector.rule.target <= priority {
+        throw RouteError(.invalidArgument, "Backward goto not supported")
+      }
+    }
     guard let place = ruleList.firstIndex(where: { selector.matches($0) }) else {
       throw RouteError(.noSuchFile)
     }
@@ -59,7 +58,19 @@ extension RoutingTables {
     rulesNeedPorts = ruleList.contains {
       $0.ipProtocol != 0 || $0.sourcePorts != nil || $0.destinationPorts != nil
     }
+    compileRules()
     generation &+= 1
+  }
+
+  private func compileRules() {
+    compiledRules = ContiguousArray(ruleList.map { CompiledPolicy($0) })
+    for index in compiledRules.indices where ruleList[index].action == .goto {
+      let target = ruleList[index].target
+      // A target always stands behind its rule, so that a walk ends.
+      if let place = ruleList.firstIndex(where: { $0.priority == target }), place > index {
+        compiledRules[index].next = Int32(truncatingIfNeeded: place)
+      }
+    }
   }
 
   private func resolveDevices(_ rule: inout PolicyRule<Address>) {
@@ -89,32 +100,9 @@ extension RoutingTables {
 }
 
 extension PolicyRule {
-  /// Whether the rule applies to a packet.
-  @inline(__always)
-  func matchesPlainly(_ key: FlowKey<Address>) -> Bool { matchesFields(key) != inverted }
-
-  private func matchesFields(_ key: FlowKey<Address>) -> Bool {
-    // What is made here comes from `lo`, which has the number 1.
-    let input = key.inputIfindex == 0 ? 1 : key.inputIfindex
-    if inputIfindex != 0, inputIfindex != input { return false }
-    if outputIfindex != 0, outputIfindex != key.outputIfindex { return false }
-    if (mark ^ key.mark) & markMask != 0 { return false }
-    if let users, !users.contains(key.uid) { return false }
-    if (destination ^ key.destination) & InterfaceAddress<Address>.mask(destinationLength) != 0 {
-      return false
-    }
-    if (source ^ key.source) & InterfaceAddress<Address>.mask(sourceLength) != 0 { return false }
-    if tos != 0, tos != key.tos & 0x1c { return false }
-    if ipProtocol != 0, ipProtocol != key.ipProtocol { return false }
-    if let sourcePorts, !sourcePorts.contains(key.sourcePort) { return false }
-    if let destinationPorts, !destinationPorts.contains(key.destinationPort) { return false }
-    return true
-  }
-
-  /// Whether two rules say the same, their makers aside.
+  /// Whether two rules say the same, the devices that their names stand for aside.
   func isSame(as other: PolicyRule) -> Bool {
     var mine = self
-    mine.protocol = other.protocol
     mine.inputIfindex = other.inputIfindex
     mine.outputIfindex = other.outputIfindex
     return mine == other
@@ -161,7 +149,6 @@ public struct PolicyRuleSelector<Address: RoutableAddress>: Hashable, Sendable {
     if let ports = rule.sourcePorts, ports != other.sourcePorts { return false }
     if let ports = rule.destinationPorts, ports != other.destinationPorts { return false }
     if rule.tos != 0, rule.tos != other.tos { return false }
-    if rule.inverted, !other.inverted { return false }
     if comparesSource,
       rule.source != other.source || rule.sourceLength != other.sourceLength
     {
@@ -173,5 +160,77 @@ public struct PolicyRuleSelector<Address: RoutableAddress>: Hashable, Sendable {
       return false
     }
     return true
+  }
+}
+
+/// A policy rule as lookups read it: plain data.
+struct CompiledPolicy<Address: RoutableAddress> {
+  let source: Address
+  let sourceMask: Address
+  let destination: Address
+  let destinationMask: Address
+  let inputIfindex: Int32
+  let outputIfindex: Int32
+  let mark: UInt32
+  let markMask: UInt32
+  let table: UInt32
+  let suppressPrefixLength: Int32
+  let suppressGroup: Int32
+  let firstUser: UInt32
+  let lastUser: UInt32
+  let firstSourcePort: UInt16
+  let lastSourcePort: UInt16
+  let firstDestinationPort: UInt16
+  let lastDestinationPort: UInt16
+  let tos: UInt8
+  let ipProtocol: UInt8
+  let inverted: Bool
+  let action: PolicyAction
+  /// The rule to go to, for ``PolicyAction/goto``; -1 if it is not there.
+  var next: Int32 = -1
+
+  init(_ rule: PolicyRule<Address>) {
+    source = rule.source
+    sourceMask = InterfaceAddress<Address>.mask(rule.sourceLength)
+    destination = rule.destination
+    destinationMask = InterfaceAddress<Address>.mask(rule.destinationLength)
+    inputIfindex = rule.inputIfindex
+    outputIfindex = rule.outputIfindex
+    mark = rule.mark
+    markMask = rule.markMask
+    table = rule.table
+    suppressPrefixLength = rule.suppressPrefixLength
+    suppressGroup = rule.suppressGroup
+    firstUser = rule.users?.lowerBound ?? 0
+    lastUser = rule.users?.upperBound ?? .max
+    firstSourcePort = rule.sourcePorts?.lowerBound ?? 0
+    lastSourcePort = rule.sourcePorts?.upperBound ?? .max
+    firstDestinationPort = rule.destinationPorts?.lowerBound ?? 0
+    lastDestinationPort = rule.destinationPorts?.upperBound ?? .max
+    tos = rule.tos
+    ipProtocol = rule.ipProtocol
+    inverted = rule.inverted
+    action = rule.action
+  }
+
+  /// Whether the rule applies to a packet.
+  @inline(__always)
+  func matches(_ key: FlowKey<Address>) -> Bool { matchesFields(key) != inverted }
+
+  @inline(__always)
+  private func matchesFields(_ key: FlowKey<Address>) -> Bool {
+    // What is made here comes from `lo`, which has the number 1.
+    let input = key.inputIfindex == 0 ? 1 : key.inputIfindex
+    return (inputIfindex == 0 || inputIfindex == input)
+      && (outputIfindex == 0 || outputIfindex == key.outputIfindex)
+      && (mark ^ key.mark) & markMask == 0
+      && (destination ^ key.destination) & destinationMask == 0
+      && (source ^ key.source) & sourceMask == 0
+      && (tos == 0 || tos == key.tos & 0x1c)
+      && (ipProtocol == 0 || ipProtocol == key.ipProtocol)
+      && key.uid >= firstUser && key.uid <= lastUser
+      && key.sourcePort >= firstSourcePort && key.sourcePort <= lastSourcePort
+      && key.destinationPort >= firstDestinationPort
+      && key.destinationPort <= lastDestinationPort
   }
 }

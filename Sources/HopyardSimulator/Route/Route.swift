@@ -71,6 +71,8 @@ public struct Route<Address: RoutableAddress>: Hashable, Sendable {
 public enum RouteInsertion: Hashable, Sendable {
   /// Fails if the prefix has a route of the same type of service and metric (`ip route add`).
   case create
+  /// Fails whether such a route is there or not (`test`).
+  case test
   /// Takes the place of such a route, or is new (`replace`).
   case replace
   /// Takes the place of such a route, or fails (`change`).

@@ -16,7 +16,7 @@ extension RoutingTables {
     if first >= 0, aliases[Int(first)].tos == route.tos,
       aliases[Int(first)].priority == route.priority
     {
-      if mode == .create { throw RouteError(.fileExists) }
+      if mode == .create || mode == .test { throw RouteError(.fileExists) }
       var twin: Int32 = -1
       var current = first
       while current >= 0, isGroup(aliases[Int(current)], of: route) {
@@ -38,7 +38,7 @@ extension RoutingTables {
       if twin >= 0 { throw RouteError(.fileExists) }
       if mode == .append { successor = current }
     }
-    if mode == .change { throw RouteError(.noSuchFile) }
+    if mode == .change || mode == .test { throw RouteError(.noSuchFile) }
     let index = store(route)
     if successor >= 0 {
       link(index, into: table, before: successor)

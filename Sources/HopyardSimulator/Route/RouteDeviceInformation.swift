@@ -51,6 +51,9 @@ public protocol RouteDeviceInformation<Address>: AnyObject {
   /// The name of a device, or nil.
   func routeDeviceName(_ ifindex: Int32) -> String?
 
+  /// The group of a device (`ip link set group`).
+  func routeDeviceGroup(_ ifindex: Int32) -> UInt32
+
   /// The addresses of a device, in the order of its list.
   func interfaceAddresses(_ ifindex: Int32) -> [InterfaceAddress<Address>]
 
@@ -70,6 +73,9 @@ public protocol RouteDeviceInformation<Address>: AnyObject {
 }
 
 extension RouteDeviceInformation {
+  /// No device is in a group.
+  public func routeDeviceGroup(_ ifindex: Int32) -> UInt32 { 0 }
+
   /// Whether any device has this address, by asking one device after the other.
   public func hasInterfaceAddress(_ address: Address) -> Bool {
     for ifindex in routeDeviceIndices {

@@ -55,32 +55,31 @@ extension RoutingTables {
   ) throws(FIBLookupError) -> FIBResult<Address> {
     let ruleList = self.ruleList
     var position = 0
-    while position < ruleList.count {
-      let index = position
+    while position < compiledRules.count {
+      let rule = compiledRules[position]
       position += 1
-      guard matches(index, key) else { continue }
-      switch ruleList[index].action {
-      case .nop:
-        continue
+      guard rule.matches(key) else { continue }
+      switch rule.action {
+      case .nop: continue
       case .goto:
-        // A target always stands behind its rule, so that this ends.
-        let target = ruleList[index].target
-        if let place = ruleList.firstIndex(where: { $0.priority == target }), place > index {
-          position = place
-        }
+        if rule.next >= 0 { position = Int(rule.next) }
         continue
       case .blackhole: throw .blackholeRule
       case .unreachable: throw .unreachableRule
       case .prohibit: throw .prohibitRule
       case .table:
-        guard let table = table(ruleList[index].table) else { continue }
+        guard let table = table(rule.table) else { continue }
         let match = search(table, key, ignoringLinkState: ignoringLinkState)
         guard match.index >= 0 else { continue }
-        if let refusal = Self.refusal(aliases[Int(match.index)].type) {
+        let alias = aliases[Int(match.index)]
+        if let refusal = Self.refusal(alias.type) {
           if let error = refusal.failure { throw error }
           continue
         }
-        if Int32(aliases[Int(match.index)].length) <= ruleList[index].suppressPrefixLength {
+        if Int32(alias.length) <= rule.suppressPrefixLength { continue }
+        if rule.suppressGroup != -1, alias.ifindex != 0,
+          devices?.routeDeviceGroup(alias.ifindex) == UInt32(truncatingIfNeeded: rule.suppressGroup)
+        {
           continue
         }
         return result(match)

@@ -20,6 +20,8 @@ public struct ResolvedRoute<Address: RoutableAddress>: Sendable {
   public var redirects = false
   /// The table in which the route was found; `main` where none was needed.
   public var table = RouteTable.main
+  /// The route that the tables gave, even where its next hop and metrics do not count.
+  public var match: FIBResult<Address>?
   /// The route behind it; nil for what needs none.
   public var result: FIBResult<Address>?
 
@@ -155,6 +157,7 @@ extension RoutingTables {
     var type = type
     var result = result
     let table = result?.table ?? RouteTable.main
+    let match = result
     if Self.isLimitedBroadcast(key.destination) {
       type = .broadcast
     } else if Self.isMulticast(key.destination) {
@@ -188,6 +191,7 @@ extension RoutingTables {
       hasGateway: result?.hasGateway ?? false,
       isLocal: isLocal,
       table: table,
+      match: match,
       result: result
     )
   }
@@ -319,6 +323,7 @@ extension RoutingTables {
       hasGateway: false,
       isLocal: true,
       table: result?.table ?? RouteTable.main,
+      match: result,
       result: result
     )
   }

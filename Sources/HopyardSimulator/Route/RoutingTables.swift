@@ -40,6 +40,8 @@ public final class RoutingTables<Address: RoutableAddress> {
     get { changedRules ?? Self.standardRules }
     set { changedRules = newValue }
   }
+  /// The same rules as lookups read them.
+  @exclusivity(unchecked) var compiledRules: ContiguousArray<CompiledPolicy<Address>> = []
   /// Whether rules were ever added or deleted.
   @exclusivity(unchecked) public internal(set) var hasCustomRules = false
   /// Whether any rule looks at protocol or ports, so that packets are dissected for lookups.

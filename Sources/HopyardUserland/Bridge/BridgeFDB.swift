@@ -48,7 +48,7 @@ enum BridgeFDB {
   private static func lines(_ namespace: NetworkNamespace) -> [Line] {
     var lines: [Line] = []
     for device in namespace.devices.all {
-      let own = (device.listenedAddresses.reversed() + device.multicastAddresses.map(\.mac))
+      let own = (device.additionalAddresses + device.multicastAddresses.map(\.mac))
         .map { Line(mac: $0, device: device, entry: nil, bridge: nil) }
       if let bridge = device as? BridgeDevice {
         lines += own
@@ -67,7 +67,8 @@ enum BridgeFDB {
 
   /// A bridge's entries; those of VLANs only where it looks at VLANs.
   private static func entries(
-    of bridge: BridgeDevice, where condition: (FDBEntry) -> Bool
+    of bridge: BridgeDevice,
+    where condition: (FDBEntry) -> Bool
   ) -> [FDBEntry] {
     bridge.forwardingEntries.filter {
       ($0.vlan == 0 || bridge.filtersVLANs) && condition($0)
@@ -115,7 +116,10 @@ enum BridgeFDB {
   }
 
   private static func print(
-    _ line: Line, _ context: IpContext, hidesDevice: Bool, _ output: inout IpOutput
+    _ line: Line,
+    _ context: IpContext,
+    hidesDevice: Bool,
+    _ output: inout IpOutput
   ) {
     output.openObject()
     output.field("mac", line.mac.description)
@@ -195,7 +199,10 @@ enum BridgeFDB {
     var output = context.makeOutput()
     print(
       Line(mac: address, device: entry.port?.device ?? bridge, entry: entry, bridge: bridge),
-      context, hidesDevice: false, &output)
+      context,
+      hidesDevice: false,
+      &output
+    )
     context.print(output)
     return 0
   }
@@ -209,7 +216,9 @@ enum BridgeFDB {
   }
 
   private static func modify(
-    _ context: IpContext, _ words: [String], _ change: Change
+    _ context: IpContext,
+    _ words: [String],
+    _ change: Change
   ) throws(ProcessExit) -> Int32 {
     var arguments = IpArguments(words, context)
     var deviceName: String?
@@ -287,8 +296,12 @@ enum BridgeFDB {
   }
 
   private static func apply(
-    _ mac: MACAddress, _ vlan: UInt16?, _ flags: FDBFlags, _ change: Change,
-    on bridge: BridgeDevice, _ port: BridgePort?
+    _ mac: MACAddress,
+    _ vlan: UInt16?,
+    _ flags: FDBFlags,
+    _ change: Change,
+    on bridge: BridgeDevice,
+    _ port: BridgePort?
   ) throws(LinkError) {
     let members = port?.vlans ?? bridge.ownVLANs
     if let vlan, !members.contains(vlan) { throw LinkError(.invalidArgument) }
@@ -304,8 +317,12 @@ enum BridgeFDB {
     }
     for vlan in vlans {
       try bridge.addEntry(
-        mac, vlan: vlan, port: port, flags: flags,
-        replacing: change == .replace || (vlan != 0 && vlans.count > 1))
+        mac,
+        vlan: vlan,
+        port: port,
+        flags: flags,
+        replacing: change == .replace || (vlan != 0 && vlans.count > 1)
+      )
     }
   }
 
@@ -333,8 +350,11 @@ enum BridgeFDB {
         let isOn = !word.hasPrefix("no")
         let name = isOn ? word : String(word.dropFirst(2))
         guard
-          ["permanent", "static", "dynamic", "added_by_user", "extern_learn", "sticky", "offloaded"]
-            .contains(name)
+          [
+            "permanent", "static", "dynamic", "added_by_user", "extern_learn", "sticky",
+            "offloaded",
+          ]
+          .contains(name)
         else {
           context.printError("Error: argument \"\(word)\" is wrong: Unknown argument\n")
           return 255

@@ -49,7 +49,9 @@ enum IpNeighbour {
   // MARK: Changes
 
   private static func modify(
-    _ context: IpContext, _ words: [String], _ change: NetworkNamespace.NeighbourChange?
+    _ context: IpContext,
+    _ words: [String],
+    _ change: NetworkNamespace.NeighbourChange?
   ) throws(ProcessExit) -> Int32 {
     var arguments = IpArguments(words, context)
     var deviceName: String?
@@ -92,7 +94,9 @@ enum IpNeighbour {
         guard let found = IPv4Address.leadingOctets(text) else {
           if IproutePrefix.isIPv6(text) { throw .refused("IPv6 is not modelled") }
           throw arguments.fail(
-            "Error: any valid address is expected rather than \"\(text)\".\n", 1)
+            "Error: any valid address is expected rather than \"\(text)\".\n",
+            1
+          )
         }
         address = found
       }
@@ -130,8 +134,15 @@ enum IpNeighbour {
       }
       if uses { throw ProcessExit.refused("ip neigh … use is not modelled") }
       try namespace.setNeighbour(
-        address, on: device, linkAddress: mac, state: wanted, change, isRouter: isRouter,
-        isExternallyLearned: isExternal, origin: origin)
+        address,
+        on: device,
+        linkAddress: mac,
+        state: wanted,
+        change,
+        isRouter: isRouter,
+        isExternallyLearned: isExternal,
+        origin: origin
+      )
       return 0
     } catch let error as LinkError {
       return context.answer(error)
@@ -162,7 +173,8 @@ enum IpNeighbour {
   }
 
   private static func readFilter(
-    _ context: IpContext, _ words: [String]
+    _ context: IpContext,
+    _ words: [String]
   ) throws(ProcessExit) -> Filter {
     var filter = Filter()
     var arguments = IpArguments(words, context)
@@ -221,7 +233,8 @@ enum IpNeighbour {
         for entry in context.namespace.neighbours
         where filter.matches(entry, context.namespace) {
           let bits = entry.state == .none ? 0x100 : entry.state.rawValue
-          guard states & bits != 0 else { continue }
+          // Those that an outside agent learned are always shown.
+          guard states & bits != 0 || entry.isExternallyLearned else { continue }
           print(entry, context, filter.device != nil, &output)
         }
       }
@@ -231,15 +244,20 @@ enum IpNeighbour {
   }
 
   private static func print(
-    _ entry: NeighbourView, _ context: IpContext, _ hidesDevice: Bool, _ output: inout IpOutput
+    _ entry: NeighbourView,
+    _ context: IpContext,
+    _ hidesDevice: Bool,
+    _ output: inout IpOutput
   ) {
     let options = context.options
     let name = context.namespace.devices[entry.ifindex]?.name ?? "if\(entry.ifindex)"
     output.openObject()
     if options.isBrief {
       output.field(
-        "dst", entry.address.description,
-        text: LinkPrinter.padded(entry.address.description, 40))
+        "dst",
+        entry.address.description,
+        text: LinkPrinter.padded(entry.address.description, 40)
+      )
       output.field("dev", name, text: LinkPrinter.padded(name, 17))
       if let mac = entry.linkAddress {
         output.field("lladdr", mac.description, text: mac.description)
@@ -267,7 +285,9 @@ enum IpNeighbour {
     output.closeArray()
     if entry.origin != 0 {
       let text = IprouteNames.text(
-        RouteProtocol(rawValue: entry.origin), isNumeric: options.isNumeric)
+        RouteProtocol(rawValue: entry.origin),
+        isNumeric: options.isNumeric
+      )
       output.field("protocol", text, text: "proto \(text) ")
     }
     output.text("\n")
@@ -290,7 +310,9 @@ enum IpNeighbour {
         let text = word == "to" ? try arguments.value() : word
         guard let found = IPv4Address.leadingOctets(text) else {
           throw arguments.fail(
-            "Error: any valid address is expected rather than \"\(text)\".\n", 1)
+            "Error: any valid address is expected rather than \"\(text)\".\n",
+            1
+          )
         }
         address = found
       }
@@ -336,7 +358,8 @@ enum IpNeighbour {
     var rounds = 0
     while rounds < 10 {
       let doomed = namespace.neighbours.filter {
-        filter.matches($0, namespace) && states & $0.state.rawValue != 0
+        filter.matches($0, namespace)
+          && (states & $0.state.rawValue != 0 || $0.isExternallyLearned)
           && !($0.state == .failed && rounds > 0)
       }
       if doomed.isEmpty { break }
@@ -353,7 +376,8 @@ enum IpNeighbour {
       context.print(
         rounds == 0
           ? "Nothing to flush.\n"
-          : "*** Flush is complete after \(rounds) round\(rounds > 1 ? "s" : "") ***\n")
+          : "*** Flush is complete after \(rounds) round\(rounds > 1 ? "s" : "") ***\n"
+      )
     }
     return 0
   }

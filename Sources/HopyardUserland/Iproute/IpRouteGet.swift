@@ -161,7 +161,7 @@ extension IpRoute {
     var output = context.makeOutput()
     let text = RouteText(context)
     if query.wantsFIBMatch {
-      guard let result = route.result, let entry = tables.route(result.route) else {
+      guard let result = route.match, let entry = tables.route(result.route) else {
         throw RouteError(.hostUnreachable)
       }
       var shown = entry

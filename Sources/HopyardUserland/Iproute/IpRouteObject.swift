@@ -23,7 +23,7 @@ enum IpRoute {
         ("replace", { words, context throws(ProcessExit) in try insert(words, .replace, context) }),
         ("prepend", { words, context throws(ProcessExit) in try insert(words, .prepend, context) }),
         ("append", { words, context throws(ProcessExit) in try insert(words, .append, context) }),
-        ("test", { words, context throws(ProcessExit) in try insert(words, .create, context) }),
+        ("test", { words, context throws(ProcessExit) in try insert(words, .test, context) }),
         ("delete", delete), ("flush", flush),
       ]
 
@@ -155,7 +155,7 @@ enum IpRoute {
     let tables = context.namespace.routes
     if let table = filter.table, table != RouteTable.main, !tables.hasTable(table) {
       context.printError("Error: ipv4: FIB table does not exist.\nFlush terminated\n")
-      return 1
+      return 2
     }
     let found = routes(filter, context)
     if statistics > 1 {

@@ -357,7 +357,10 @@ struct RouteRequest {
         )
       }
     }
-    if !hasNexthops, device != nil || gateway != nil {
+    let isFlagged =
+      !flags.isEmpty && !isDeletion
+      && ![.blackhole, .unreachable, .prohibit, .throw].contains(route.type)
+    if !hasNexthops, device != nil || gateway != nil || isFlagged {
       var path = Nexthop<UInt32>(ifindex: ifindex, gateway: gateway, flags: flags)
       path.realm = realm
       route.nexthops = [path]

@@ -2,7 +2,11 @@ extension CommandTable {
   /// Adds the commands that send, hear and look at packets, and those that show and change the
   /// network's settings.
   public func addNetworkTools() {
-    add([PingCommand.command, SysctlCommand.command])
+    add([
+      NetcatCommand.command, PingCommand.command, SocatCommand.command, SysctlCommand.command,
+    ])
+    alias("netcat", to: "nc")
+    alias("nc.openbsd", to: "nc")
   }
 }
 

@@ -51,6 +51,7 @@ public final class BridgeDevice: NetworkDevice {
       ifindex: ifindex,
       host: host
     )
+    addLocal(mac, vlan: 0, port: nil)
     if defaultPVID != 0 {
       ownVLANs.add(defaultPVID, untagged: true, pvid: true)
       addLocal(mac, vlan: defaultPVID, port: nil)

@@ -71,7 +71,7 @@ public final class Conntrack {
   /// How long a slot outlives its entry, so that the packet on its way can still read it.
   static let lingering = Int64.milliseconds(10)
 
-  unowned let simulation: Simulation
+  @exclusivity(unchecked) unowned(unsafe) let simulation: Simulation
   /// The namespace's sysctls `nf_conntrack_*`.
   @exclusivity(unchecked) public var settings = ConntrackSettings()
   /// What `conntrack -S` prints.
@@ -91,7 +91,7 @@ public final class Conntrack {
   // MARK: Packets
 
   /// Finds or makes the connection of a packet at PREROUTING or OUTPUT.
-  func track(_ packet: inout Packet, at hook: Hook) -> NetfilterVerdict {
+  func track(_ packet: inout Packet, at hook: Hook) -> HookOutcome {
     var template: ConntrackTemplate?
     let reference = packet.metadata.conntrack
     if reference != 0 {
@@ -119,7 +119,7 @@ public final class Conntrack {
       guard let handle = resolve(packet, view, template) else {
         if lastFailureIsFull {
           statistics.drop &+= 1
-          return .drop(.conntrackFull)
+          return .drop
         }
         statistics.invalid &+= 1
         return .accept
@@ -163,7 +163,7 @@ public final class Conntrack {
       case .drop:
         discardIfUnconfirmed(handle.index)
         statistics.drop &+= 1
-        return .drop(.conntrackFull)
+        return .drop
       }
     }
   }
@@ -273,14 +273,14 @@ public final class Conntrack {
   }
 
   /// Puts the connection of a packet that leaves or is delivered into the table.
-  func confirm(_ packet: inout Packet) -> NetfilterVerdict {
+  func confirm(_ packet: inout Packet) -> HookOutcome {
     guard let index = table.index(of: packet.metadata.conntrack) else { return .accept }
     let entry = table.entry(index)
     if !entry.pointee.status.contains(.confirmed) {
       guard ConntrackInfo.direction(packet.metadata.conntrackInfo) == .original else {
         return .accept
       }
-      if entry.pointee.status.contains(.dying) { return .drop(.natExhausted) }
+      if entry.pointee.status.contains(.dying) { return .drop }
       if let clash = lookup(entry.pointee.original) ?? lookup(entry.pointee.reply) {
         return resolveClash(&packet, index, with: clash)
       }
@@ -299,7 +299,7 @@ public final class Conntrack {
     _ packet: inout Packet,
     _ index: UInt32,
     with clash: ConntrackTable<UInt32>.Handle
-  ) -> NetfilterVerdict {
+  ) -> HookOutcome {
     let entry = table.entry(index)
     let other = table.entry(clash.index)
     if entry.pointee.original.protocol == 17, clash.direction == .original,
@@ -316,7 +316,7 @@ public final class Conntrack {
     discard(index)
     packet.metadata.conntrack = 0
     packet.metadata.conntrackInfo = 0
-    return .drop(.natExhausted)
+    return .drop
   }
 
   /// Frees the entry of a packet that was dropped before its connection was confirmed.

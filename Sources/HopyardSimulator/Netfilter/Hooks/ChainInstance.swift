@@ -1,22 +1,54 @@
+/// What the evaluation of a chain in one namespace reads for each packet; plain memory, so that
+/// nothing is counted on the way.
+struct ChainCode {
+  let rules: UnsafeMutablePointer<CompiledRule>
+  let runs: UnsafeMutablePointer<RuleRun>
+  let count: Int
+  let counters: UnsafeMutablePointer<CounterPages>
+  /// The chains that rules jump to.
+  let destinations: UnsafeMutablePointer<UnsafeMutablePointer<ChainCode>>
+  let instance: Unmanaged<ChainInstance>
+  let dropsByPolicy: Bool
+}
+
 /// A chain in one namespace, ready to be evaluated: its compiled rules, the namespace's counters,
 /// and the instances that its rules jump to.
 final class ChainInstance {
   let table: RuleTable
   let compiled: CompiledChain
   let activity: ChainActivity
-  /// As the chain's destinations; filled when all instances of the table exist.
-  var destinations: ContiguousArray<ChainInstance> = []
+  let code: UnsafeMutablePointer<ChainCode>
 
   init(table: RuleTable, compiled: CompiledChain, activity: ChainActivity) {
     self.table = table
     self.compiled = compiled
     self.activity = activity
+    code = .allocate(capacity: 1)
+    let count = compiled.chain.destinations.count
+    let destinations = UnsafeMutablePointer<UnsafeMutablePointer<ChainCode>>.allocate(
+      capacity: max(1, count))
+    destinations.initialize(repeating: code, count: max(1, count))
+    code.initialize(
+      to: ChainCode(
+        rules: compiled.flat, runs: compiled.runs, count: compiled.count,
+        counters: activity.pages, destinations: destinations,
+        instance: Unmanaged.passUnretained(self),
+        dropsByPolicy: compiled.chain.policy == .drop))
+  }
+
+  deinit {
+    code.pointee.destinations.deallocate()
+    code.deallocate()
   }
 
   var name: String { compiled.chain.name }
 
+  /// Tells which chain a destination of the rules is.
+  func connect(_ destination: Int, to other: ChainInstance) {
+    code.pointee.destinations[destination] = other.code
+  }
+
   /// The state of a rule's matches, made on the first use.
-  @inline(__always)
   func states(of rule: Int, count: Int) -> UnsafeMutablePointer<MatchState> {
     if let known = activity.state(of: rule) as? MatchStates { return known.states }
     let states = MatchStates(count: count)

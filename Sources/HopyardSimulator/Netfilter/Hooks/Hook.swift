@@ -83,3 +83,10 @@ public enum NetfilterVerdict: Hashable, Sendable {
   /// Somebody keeps it, as a fragment that waits for the others.
   case stolen
 }
+
+/// The same within netfilter, without the fate, which is noted beside.
+enum HookOutcome: UInt8 {
+  case accept
+  case drop
+  case stolen
+}

@@ -2,18 +2,19 @@ extension Netfilter {
   /// The packet in one line if somebody traces it.
   @inline(__always)
   func tracedSummary(_ packet: borrowing Packet) -> String? {
-    environment.simulation.tracer == nil ? nil : PacketSummary.line(packet)
+    simulation.tracer == nil ? nil : PacketSummary.line(packet)
   }
 
   /// Tells the tracer of a rule that a packet met.
   func trace(
-    _ chain: ChainInstance,
+    _ code: UnsafeMutablePointer<ChainCode>,
     _ index: Int,
     _ packet: borrowing Packet,
     _ context: RuleContext,
     _ verdict: String,
     before: String? = nil
   ) {
+    let chain = code.pointee.instance.takeUnretainedValue()
     let rule = chain.compiled.chain.rules[index]
     let after = PacketSummary.line(packet)
     let isChanged = before != nil && before != after
@@ -33,11 +34,12 @@ extension Netfilter {
 
   /// Tells the tracer of a policy that a packet met.
   func tracePolicy(
-    _ chain: ChainInstance,
+    _ code: UnsafeMutablePointer<ChainCode>,
     _ packet: borrowing Packet,
     _ context: RuleContext,
-    _ verdict: String
+    _ isDrop: Bool
   ) {
+    let chain = code.pointee.instance.takeUnretainedValue()
     record(
       packet,
       context.hook,
@@ -46,7 +48,7 @@ extension Netfilter {
       chain: chain.name,
       rule: 0,
       text: "policy",
-      verdict
+      isDrop ? "drop" : "accept"
     )
   }
 
@@ -80,7 +82,6 @@ extension Netfilter {
     before: String = "",
     after: String = ""
   ) {
-    let simulation = environment.simulation
     simulation.tracer?.record(
       TraceStep(
         time: simulation.now,

@@ -5,34 +5,52 @@ import HopyardWire
 /// Conntrack, defragmentation and NAT register when a rule needs them, as on Linux.
 public final class Netfilter {
   /// What stands at a hook.
-  enum Function {
+  enum Function: UInt8 {
     case defragmentation
     case conntrack
     case translation
     case helper
     case confirmation
-    /// A base chain; those of the mangle table may change a local packet's route.
-    case chain(ChainInstance)
-    case reroutingChain(ChainInstance)
+    case chain
+    /// A chain of the mangle table at OUTPUT, which may change a local packet's route.
+    case reroutingChain
   }
 
   private struct Registration {
     let priority: Int
     let function: Function
+    var chain: ChainInstance?
   }
 
-  unowned let environment: any NetfilterEnvironment
+  /// A registration as packets meet it.
+  private struct Station {
+    let function: Function
+    let chain: UnsafeMutablePointer<ChainCode>?
+  }
+
+  @exclusivity(unchecked) unowned(unsafe) let environment: any NetfilterEnvironment
+  @exclusivity(unchecked) unowned(unsafe) let simulation: Simulation
   let shared: NetfilterShared
   /// The rules of both families and variants, made when they are asked for.
   private var rulesets: [Ruleset?] = [nil, nil, nil, nil]
   /// The connections, from the moment when a rule or a command first asks for them.
   @exclusivity(unchecked) private(set) var conntrack: Conntrack?
-  @exclusivity(unchecked) private var functions: ContiguousArray<ContiguousArray<Function>> = []
+  /// All hooks' stations, one hook after the other, and where each hook's begin.
+  @exclusivity(unchecked) private var stations: UnsafeMutablePointer<Station>?
+  @exclusivity(unchecked) private var bounds: InlineArray<6, Int> = [0, 0, 0, 0, 0, 0]
+  /// Keeps alive what stations point to.
+  private var instances: [ChainInstance] = []
   @exclusivity(unchecked) var natChains: ContiguousArray<ContiguousArray<ChainInstance>> = []
+  private var isRegistered = false
   @exclusivity(unchecked) private var isEmpty = true
   @exclusivity(unchecked) private var seenEdits: UInt64 = 0
   private var seenGeneration: UInt64 = 0
-  @exclusivity(unchecked) var stack: ContiguousArray<ChainFrame> = []
+  @exclusivity(unchecked) var stack: UnsafeMutablePointer<ChainFrame>
+  @exclusivity(unchecked) var stackCapacity = 32
+  /// The frames in use; an answer of REJECT is evaluated above those of the rejected packet.
+  @exclusivity(unchecked) var depth = 0
+  /// Why the last packet was dropped.
+  @exclusivity(unchecked) var fate = Fate.discarded
   let noState: UnsafeMutablePointer<MatchState>
   /// The lists of `-m recent` by name.
   @exclusivity(unchecked) public internal(set) var recentTables: [String: RecentTable] = [:]
@@ -41,7 +59,9 @@ public final class Netfilter {
   /// Makes the netfilter of a namespace, without rules.
   init(environment: any NetfilterEnvironment) {
     self.environment = environment
-    shared = environment.simulation.netfilter
+    simulation = environment.simulation
+    shared = simulation.netfilter
+    stack = .allocate(capacity: stackCapacity)
     noState = .allocate(capacity: 1)
     noState.initialize(to: MatchState())
   }
@@ -49,6 +69,8 @@ public final class Netfilter {
   deinit {
     noState.deinitialize(count: 1)
     noState.deallocate()
+    stack.deallocate()
+    stations?.deallocate()
   }
 
   /// Whether nothing stands at any hook, so that packets need not be shown to it.
@@ -70,7 +92,7 @@ public final class Netfilter {
   /// The connections and their sysctls.
   public var connections: Conntrack {
     if let conntrack { return conntrack }
-    let new = Conntrack(simulation: environment.simulation)
+    let new = Conntrack(simulation: simulation)
     conntrack = new
     return new
   }
@@ -93,51 +115,69 @@ public final class Netfilter {
     output: inout InterfaceReference?
   ) -> NetfilterVerdict {
     if isIdle { return .accept }
-    for function in functions[Int(hook.rawValue)] {
-      let verdict: NetfilterVerdict
-      switch function {
-      case .chain(let chain):
-        verdict = evaluate(chain, &packet, at: hook, input: input, output: output)
+    var place = bounds[Int(hook.rawValue)]
+    let end = bounds[Int(hook.rawValue) &+ 1]
+    while place < end {
+      let station = stations.unsafelyUnwrapped[place]
+      let outcome: HookOutcome
+      switch station.function {
+      case .chain:
+        outcome = evaluate(
+          station.chain.unsafelyUnwrapped, &packet, at: hook, input: input, output: output)
       case .conntrack:
-        verdict = connections.track(&packet, at: hook)
+        outcome = conntrack.unsafelyUnwrapped.track(&packet, at: hook)
+        if outcome == .drop { fate = .conntrackFull }
       case .translation:
-        verdict = translate(&packet, at: hook, input: input, output: &output)
+        outcome = translate(&packet, at: hook, input: input, output: &output)
       case .confirmation:
-        verdict = connections.confirm(&packet)
-      case .reroutingChain(let chain):
-        verdict = evaluateRerouting(chain, &packet, at: hook, input: input, output: &output)
+        outcome = conntrack.unsafelyUnwrapped.confirm(&packet)
+        if outcome == .drop { fate = .natExhausted }
+      case .reroutingChain:
+        outcome = evaluateRerouting(
+          station.chain.unsafelyUnwrapped, &packet, at: hook, input: input, output: &output)
       case .helper:
-        connections.help(packet)
-        verdict = .accept
+        conntrack.unsafelyUnwrapped.help(packet)
+        outcome = .accept
       case .defragmentation:
-        verdict = environment.defragment(&packet, at: hook) ? .accept : .stolen
+        // Most packets are whole.
+        outcome =
+          packet.count < 8 || packet.u16(at: 6) & 0x3fff == 0
+            || environment.defragment(&packet, at: hook) ? .accept : .stolen
       }
-      guard verdict == .accept else {
-        if verdict != .stolen { conntrack?.forget(packet) }
-        return verdict
-      }
+      if outcome != .accept { return ended(outcome, packet) }
+      place &+= 1
     }
     return .accept
   }
 
+  private func ended(_ outcome: HookOutcome, _ packet: borrowing Packet) -> NetfilterVerdict {
+    if outcome == .stolen { return .stolen }
+    let fate = fate
+    conntrack?.forget(packet)
+    return .drop(fate)
+  }
+
   /// The mangle table at OUTPUT: a changed address, mark or TOS means another route.
   private func evaluateRerouting(
-    _ chain: ChainInstance,
-    _ packet: inout Packet,
-    at hook: Hook,
-    input: InterfaceReference?,
-    output: inout InterfaceReference?
-  ) -> NetfilterVerdict {
-    guard let before = PacketView(packet) else { return .drop(.malformed) }
+    _ chain: UnsafeMutablePointer<ChainCode>, _ packet: inout Packet, at hook: Hook,
+    input: InterfaceReference?, output: inout InterfaceReference?
+  ) -> HookOutcome {
+    guard let before = PacketView(packet) else { return drop(.malformed) }
     let mark = packet.metadata.mark
-    let verdict = evaluate(chain, &packet, at: hook, input: input, output: output)
-    guard verdict == .accept, let after = PacketView(packet) else { return verdict }
+    let outcome = evaluate(chain, &packet, at: hook, input: input, output: output)
+    guard outcome == .accept, let after = PacketView(packet) else { return outcome }
     if before.source != after.source || before.destination != after.destination
       || before.typeOfService != after.typeOfService || mark != packet.metadata.mark
     {
       return rerouted(&packet, &output)
     }
     return .accept
+  }
+
+  /// Notes why a packet is dropped.
+  func drop(_ fate: Fate) -> HookOutcome {
+    self.fate = fate
+    return .drop
   }
 
   /// Makes a packet that answers another one part of the same connection, as the resets of REJECT.
@@ -172,8 +212,9 @@ public final class Netfilter {
     for variant in RulesetVariant.allCases {
       generation &+= rulesets[Int(variant.rawValue)]?.generation ?? 0
     }
-    guard generation != seenGeneration || functions.isEmpty else { return }
+    guard generation != seenGeneration || !isRegistered else { return }
     seenGeneration = generation
+    isRegistered = true
     register()
     // Reading a table may have sealed a draft, which is no edit.
     seenEdits = shared.pool.edits
@@ -188,11 +229,13 @@ public final class Netfilter {
     var needsConntrack = false
     var needsAccounting = false
     var hasNAT = false
+    var all: [ChainInstance] = []
     for variant in RulesetVariant.allCases {
       guard let ruleset = rulesets[Int(variant.rawValue)] else { continue }
       for name in ruleset.tablesByAge {
         guard let live = ruleset.existing(name) else { continue }
-        let instances = instances(of: live)
+        let instances = makeInstances(of: live)
+        all += instances
         if live.table.needsConntrack { needsConntrack = true }
         if instances.contains(where: { $0.compiled.needsAccounting }) { needsAccounting = true }
         for instance in instances {
@@ -207,8 +250,8 @@ public final class Netfilter {
             registrations[place].append(
               Registration(
                 priority: Int(name.priority(at: ruleHook)),
-                function: name == .mangle && hook == .output
-                  ? .reroutingChain(instance) : .chain(instance)
+                function: name == .mangle && hook == .output ? .reroutingChain : .chain,
+                chain: instance
               )
             )
           }
@@ -247,36 +290,41 @@ public final class Netfilter {
         )
       }
     }
-    // Equal priorities: in the order of registration, which a stable sort keeps.
-    functions = ContiguousArray(
-      registrations.map { list in
-        ContiguousArray(
-          list.enumerated().sorted {
-            ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset)
-          }.map(\.element.function)
-        )
+    stations?.deallocate()
+    stations = .allocate(capacity: max(1, registrations.reduce(0) { $0 + $1.count }))
+    var count = 0
+    for (hook, list) in registrations.enumerated() {
+      bounds[hook] = count
+      // Equal priorities: in the order of registration.
+      let ordered = list.enumerated().sorted {
+        ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset)
       }
-    )
+      for (_, registration) in ordered {
+        let station = Station(
+          function: registration.function, chain: registration.chain?.code)
+        stations?.advanced(by: count).initialize(to: station)
+        count += 1
+      }
+    }
+    bounds[5] = count
+    instances = all
     natChains = nat
     tracks = needsConntrack
-    isEmpty = functions.allSatisfy(\.isEmpty)
+    isEmpty = count == 0
   }
 
-  private func instances(of live: LiveTable) -> [ChainInstance] {
+  private func makeInstances(of live: LiveTable) -> [ChainInstance] {
     let table = live.table
     let instances = table.chains.enumerated().map { index, chain in
       ChainInstance(
-        table: live.name,
-        compiled: shared.compile(chain, in: environment.simulation),
-        activity: live.activity(ofChain: index)
-      )
+        table: live.name, compiled: shared.compile(chain, in: simulation),
+        activity: live.activity(ofChain: index))
     }
     for instance in instances {
-      instance.destinations = ContiguousArray(
-        instance.compiled.chain.destinations.map { name in
-          table.index(of: name).map { instances[$0] } ?? instance
-        }
-      )
+      for (number, name) in instance.compiled.chain.destinations.enumerated() {
+        guard let target = table.index(of: name) else { continue }
+        instance.connect(number, to: instances[target])
+      }
     }
     return instances
   }

@@ -2,7 +2,7 @@ import HopyardWire
 
 /// Where evaluation goes on when a chain that was jumped to ends.
 struct ChainFrame {
-  let chain: ChainInstance
+  let chain: UnsafeMutablePointer<ChainCode>
   let next: Int
 }
 
@@ -21,35 +21,32 @@ extension Netfilter {
   ///
   /// Jumps use an explicit stack: a rule set may nest deeper than the program's own stack allows.
   func evaluate(
-    _ base: ChainInstance,
-    _ packet: inout Packet,
-    at hook: Hook,
-    input: InterfaceReference?,
-    output: InterfaceReference?
-  ) -> NetfilterVerdict {
+    _ base: UnsafeMutablePointer<ChainCode>, _ packet: inout Packet, at hook: Hook,
+    input: InterfaceReference?, output: InterfaceReference?
+  ) -> HookOutcome {
     guard var context = RuleContext(packet, at: hook, input: input, output: output) else {
-      return .drop(.malformed)
+      return drop(.malformed)
     }
-    let isTraced = environment.simulation.tracer != nil
-    let bottom = stack.count
-    defer { if stack.count > bottom { stack.removeSubrange(bottom...) } }
+    let isTraced = simulation.tracer != nil
+    let bottom = depth
     var chain = base
     var index = 0
     walk: while true {
-      let compiled = chain.compiled
-      let rules = compiled.flat
-      let count = compiled.count
+      let rules = chain.pointee.rules
+      let count = chain.pointee.count
       // The run in which the packet is, and the place in its list of candidates.
-      var run = 0
+      var run: UInt16 = 0
       var place = 0
       while index < count {
-        if rules[index].run != 0 {
+        let runHere = rules[index].run
+        if runHere != 0 {
           // Only rules that name the packet's own value are looked at.
-          if Int(rules[index].run) != run {
-            run = Int(rules[index].run)
-            place = compiled.runs[run &- 1].candidates(for: context)
+          let runs = chain.pointee.runs + (Int(runHere) &- 1)
+          if runHere != run {
+            run = runHere
+            place = runs.pointee.candidates(for: context)
           }
-          let next = compiled.runs[run &- 1].next(from: index, at: &place)
+          let next = runs.pointee.next(from: index, at: &place)
           guard next == index else {
             index = next
             continue
@@ -59,15 +56,17 @@ extension Netfilter {
           index &+= 1
           continue
         }
-        chain.activity.count(rule: index, bytes: context.view.totalLength)
+        chain.pointee.counters.pointee.count(index, bytes: context.view.totalLength)
         switch rules[index].action {
         case .next:
           if isTraced { trace(chain, index, packet, context, "continue") }
         case .accept:
           if isTraced { trace(chain, index, packet, context, "accept") }
+          depth = bottom
           return .accept
         case .drop:
           if isTraced { trace(chain, index, packet, context, "drop") }
+          depth = bottom
           return dropped(chain, index)
         case .return:
           if isTraced { trace(chain, index, packet, context, "return") }
@@ -75,48 +74,66 @@ extension Netfilter {
           continue
         case .jump:
           if isTraced { trace(chain, index, packet, context, "jump") }
-          guard stack.count &- bottom < Self.maximumDepth else { return dropped(chain, index) }
-          stack.append(ChainFrame(chain: chain, next: index &+ 1))
-          chain = chain.destinations[Int(rules[index].operand)]
+          push(ChainFrame(chain: chain, next: index &+ 1))
+          chain = chain.pointee.destinations[Int(rules[index].operand)]
           index = 0
           continue walk
         case .goto:
           if isTraced { trace(chain, index, packet, context, "goto") }
-          chain = chain.destinations[Int(rules[index].operand)]
+          chain = chain.pointee.destinations[Int(rules[index].operand)]
           index = 0
           continue walk
         case .target:
           switch carryOut(chain, index, &packet, &context, isTraced) {
           case .next: break
-          case .accept: return .accept
-          case .drop: return dropped(chain, index)
-          case .fate(let fate): return .drop(fate)
+          case .accept:
+            depth = bottom
+            return .accept
+          case .drop:
+            depth = bottom
+            return dropped(chain, index)
+          case .fate(let fate):
+            depth = bottom
+            return drop(fate)
           }
         }
         index &+= 1
       }
-      guard stack.count > bottom else { break }
-      let frame = stack.removeLast()
-      chain = frame.chain
-      index = frame.next
+      guard depth > bottom else { break }
+      depth &-= 1
+      chain = stack[depth].chain
+      index = stack[depth].next
     }
     // A chain that was gone to returns to where the last jump came from: here, the policy.
-    base.activity.policy.count(bytes: context.view.totalLength)
-    let isDrop = base.compiled.chain.policy == .drop
-    if isTraced { tracePolicy(base, packet, context, isDrop ? "drop" : "accept") }
-    guard isDrop else { return .accept }
-    return .drop(.netfilter(RuleReference(table: base.table.name, chain: base.name, rule: 0)))
+    let instance = base.pointee.instance
+    let length = context.view.totalLength
+    instance._withUnsafeGuaranteedRef { $0.activity.policy.count(bytes: length) }
+    if isTraced { tracePolicy(base, packet, context, base.pointee.dropsByPolicy) }
+    return base.pointee.dropsByPolicy ? dropped(base, -1) : .accept
   }
 
-  /// More nested jumps than this cannot come from rules that were accepted.
-  private static var maximumDepth: Int { 65536 }
+  @inline(__always)
+  private func push(_ frame: ChainFrame) {
+    if depth == stackCapacity { growStack() }
+    (stack + depth).initialize(to: frame)
+    depth &+= 1
+  }
 
-  private func dropped(_ chain: ChainInstance, _ index: Int) -> NetfilterVerdict {
-    .drop(
+  private func growStack() {
+    let new = UnsafeMutablePointer<ChainFrame>.allocate(capacity: stackCapacity * 2)
+    new.moveInitialize(from: stack, count: depth)
+    stack.deallocate()
+    stack = new
+    stackCapacity *= 2
+  }
+
+  /// A rule's verdict DROP; -1 stands for the policy.
+  private func dropped(_ chain: UnsafeMutablePointer<ChainCode>, _ index: Int) -> HookOutcome {
+    let instance = chain.pointee.instance.takeUnretainedValue()
+    return drop(
       .netfilter(
-        RuleReference(table: chain.table.name, chain: chain.name, rule: index + 1)
-      )
-    )
+        RuleReference(
+          table: instance.table.name, chain: instance.name, rule: index + 1)))
   }
 
   /// Whether a packet meets all conditions of a rule.
@@ -124,7 +141,7 @@ extension Netfilter {
   private func meets(
     _ rule: UnsafeMutablePointer<CompiledRule>,
     _ index: Int,
-    _ chain: ChainInstance,
+    _ chain: UnsafeMutablePointer<ChainCode>,
     _ packet: inout Packet,
     _ context: inout RuleContext
   ) -> Bool {
@@ -154,7 +171,7 @@ extension Netfilter {
   @inline(__always)
   private func meetsOthers(
     _ rule: UnsafeMutablePointer<CompiledRule>,
-    _ chain: ChainInstance,
+    _ chain: UnsafeMutablePointer<ChainCode>,
     _ packet: borrowing Packet,
     _ context: inout RuleContext
   ) -> Bool {
@@ -191,14 +208,14 @@ extension Netfilter {
       let name = context.input?.nameID ?? 0
       let isMet =
         flags.contains(.inputPrefix)
-        ? hasPrefix(name, chain.compiled, rule.pointee.input) : name == rule.pointee.input
+        ? hasPrefix(name, chain, rule.pointee.input) : name == rule.pointee.input
       if isMet == flags.contains(.invertInput) { return false }
     }
     if flags.contains(.output) {
       let name = context.output?.nameID ?? 0
       let isMet =
         flags.contains(.outputPrefix)
-        ? hasPrefix(name, chain.compiled, rule.pointee.output) : name == rule.pointee.output
+        ? hasPrefix(name, chain, rule.pointee.output) : name == rule.pointee.output
       if isMet == flags.contains(.invertOutput) { return false }
     }
     if flags.contains(.fragment), !context.view.isLaterFragment { return false }
@@ -206,24 +223,26 @@ extension Netfilter {
     return true
   }
 
-  private func hasPrefix(_ name: UInt32, _ compiled: CompiledChain, _ index: UInt32) -> Bool {
-    environment.simulation.interfaceName(name).utf8.starts(
-      with: compiled.prefixes[Int(index)].utf8
-    )
+  private func hasPrefix(
+    _ name: UInt32, _ chain: UnsafeMutablePointer<ChainCode>, _ index: UInt32
+  ) -> Bool {
+    let compiled = chain.pointee.instance.takeUnretainedValue().compiled
+    return simulation.interfaceName(name).utf8.starts(with: compiled.prefixes[Int(index)].utf8)
   }
 
   private func meetsMatches(
     _ rule: UnsafeMutablePointer<CompiledRule>,
     _ index: Int,
-    _ chain: ChainInstance,
+    _ chain: UnsafeMutablePointer<ChainCode>,
     _ packet: inout Packet,
     _ context: inout RuleContext
   ) -> Bool {
     let first = Int(rule.pointee.firstMatch)
     let count = Int(rule.pointee.matchCount)
-    let compiled = chain.compiled
+    let instance = chain.pointee.instance.takeUnretainedValue()
+    let compiled = instance.compiled
     if compiled.chain.isStateful {
-      let states = chain.states(of: index, count: count)
+      let states = instance.states(of: index, count: count)
       for number in 0..<count
       where !meets(compiled.matches[first + number], &packet, &context, states + number) {
         return false

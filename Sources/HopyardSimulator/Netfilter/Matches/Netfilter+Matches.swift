@@ -66,7 +66,7 @@ extension Netfilter {
     case .statistic(let wanted):
       switch wanted.mode {
       case .random(let threshold):
-        let value = UInt32(truncatingIfNeeded: environment.simulation.random.next() >> 33)
+        let value = UInt32(truncatingIfNeeded: simulation.random.next() >> 33)
         return (value < threshold) != wanted.inverted
       case .nth(let every, let first):
         let last = Int64(every) - 1
@@ -241,7 +241,7 @@ extension Netfilter {
     if let expiry = wanted.expiry {
       var left = entry.pointee.deadline
       if entry.pointee.status.contains(.confirmed) {
-        left -= environment.simulation.now.nanoseconds
+        left -= simulation.now.nanoseconds
       }
       if !expiry.matches(UInt32(clamping: left / 1_000_000_000)) { return false }
     }

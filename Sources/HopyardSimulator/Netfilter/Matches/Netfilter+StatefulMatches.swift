@@ -8,7 +8,7 @@ extension Netfilter {
     burst: Int64,
     _ state: UnsafeMutablePointer<MatchState>
   ) -> Bool {
-    let now = environment.simulation.now.nanoseconds
+    let now = simulation.now.nanoseconds
     let (cap, overflow) = cost.multipliedReportingOverflow(by: burst)
     let limit = overflow ? Int64.max : cap
     if !state.pointee.isInitialized {
@@ -44,7 +44,7 @@ extension Netfilter {
     }
     if wanted.keys.contains(.sourcePort) { key.ports = UInt32(context.sourcePort) << 16 }
     if wanted.keys.contains(.destinationPort) { key.ports |= UInt32(context.destinationPort) }
-    let now = environment.simulation.now.nanoseconds
+    let now = simulation.now.nanoseconds
     // A packet costs its interval; a byte costs a second's share.
     let average = Int64(clamping: max(1, wanted.average))
     let unit = wanted.countsBytes ? max(1, 1_000_000_000 / average) : average &* 1000
@@ -87,7 +87,7 @@ extension Netfilter {
     let address =
       (wanted.usesDestination ? context.view.destination : context.view.source)
       & UInt32(truncatingIfNeeded: wanted.mask)
-    let now = environment.simulation.now
+    let now = simulation.now
     // As it was when the packet arrived: forwarding has lowered it already.
     let ttl = context.view.timeToLive &+ (context.hook == .forward ? 1 : 0)
     guard let entry = table.entries[address],
@@ -142,7 +142,7 @@ extension Netfilter {
       guard let index = conntrack.table.index(of: known.reference) else { return true }
       let entry = conntrack.table.entry(index)
       if entry.pointee.status.contains(.dying) { return true }
-      if entry.pointee.deadline <= environment.simulation.now.nanoseconds,
+      if entry.pointee.deadline <= simulation.now.nanoseconds,
         entry.pointee.status.contains(.confirmed)
       {
         return true

@@ -4,13 +4,14 @@ import HopyardWire
 extension Netfilter {
   /// Carries out a rule's target.
   func carryOut(
-    _ chain: ChainInstance,
+    _ chain: UnsafeMutablePointer<ChainCode>,
     _ index: Int,
     _ packet: inout Packet,
     _ context: inout RuleContext,
     _ isTraced: Bool
   ) -> TargetVerdict {
-    guard let target = chain.compiled.chain.rules[index].target else { return .next }
+    let rules = chain.pointee.instance.takeUnretainedValue().compiled.chain.rules
+    guard let target = rules[index].target else { return .next }
     guard isTraced else { return carryOut(target, &packet, &context) }
     let before = PacketSummary.line(packet)
     let verdict = carryOut(target, &packet, &context)

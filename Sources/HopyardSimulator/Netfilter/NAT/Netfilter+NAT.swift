@@ -7,7 +7,7 @@ extension Netfilter {
     at hook: Hook,
     input: InterfaceReference?,
     output: inout InterfaceReference?
-  ) -> NetfilterVerdict {
+  ) -> HookOutcome {
     guard let conntrack, let index = conntrack.table.index(of: packet.metadata.conntrack) else {
       return .accept
     }
@@ -27,8 +27,9 @@ extension Netfilter {
       if !isDecided {
         if !entry.pointee.status.contains(.confirmed) {
           for chain in natChains[Int(hook.rawValue)] {
-            let verdict = evaluate(chain, &packet, at: hook, input: input, output: output)
-            if verdict != .accept { return verdict }
+            let outcome = evaluate(
+              chain.code, &packet, at: hook, input: input, output: output)
+            if outcome != .accept { return outcome }
             if entry.pointee.status.contains(
               manipulation == .source ? .sourceNATDone : .destinationNATDone
             ) {
@@ -43,12 +44,12 @@ extension Netfilter {
         }
       } else if hasOutputChanged(entry, info, hook, output) {
         conntrack.kill(index)
-        return .drop(.natExhausted)
+        return drop(.natExhausted)
       }
     default:
       if hasOutputChanged(entry, info, hook, output) {
         conntrack.kill(index)
-        return .drop(.natExhausted)
+        return drop(.natExhausted)
       }
     }
     return apply(entry, info, &packet, at: hook, output: &output)
@@ -75,7 +76,7 @@ extension Netfilter {
     _ packet: inout Packet,
     at hook: Hook,
     output: inout InterfaceReference?
-  ) -> NetfilterVerdict {
+  ) -> HookOutcome {
     let manipulation = hook.manipulation
     let direction = ConntrackInfo.direction(info)
     let changesSource = (manipulation == .source) == (direction == .original)
@@ -98,8 +99,8 @@ extension Netfilter {
   func rerouted(
     _ packet: inout Packet,
     _ output: inout InterfaceReference?
-  ) -> NetfilterVerdict {
-    guard let new = environment.reroute(&packet) else { return .drop(.noRoute) }
+  ) -> HookOutcome {
+    guard let new = environment.reroute(&packet) else { return drop(.noRoute) }
     output = new
     return .accept
   }
@@ -110,9 +111,9 @@ extension Netfilter {
     _ entry: UnsafeMutablePointer<Conntrack.Entry>,
     _ info: UInt8,
     at hook: Hook
-  ) -> NetfilterVerdict {
+  ) -> HookOutcome {
     guard let view = PacketView(packet), view.transportLength >= 8 else {
-      return .drop(.malformed)
+      return drop(.malformed)
     }
     let manipulation = hook.manipulation
     let direction = ConntrackInfo.direction(info)
@@ -121,7 +122,7 @@ extension Netfilter {
     if packet.u8(at: view.transport) == 5,
       !entry.pointee.status.isDisjoint(with: [.sourceNAT, .destinationNAT])
     {
-      return .drop(.ignored)
+      return drop(.ignored)
     }
     guard entry.pointee.status.contains(changesSource ? .sourceNAT : .destinationNAT) else {
       return .accept
@@ -136,7 +137,7 @@ extension Netfilter {
         to: inner,
         manipulation == .source ? .destination : .source
       )
-    else { return .drop(.malformed) }
+    else { return drop(.malformed) }
     if let outer = entry.pointee.tuple(direction.opposite).inverted {
       NATTranslation.rewriteAddress(
         &packet,
