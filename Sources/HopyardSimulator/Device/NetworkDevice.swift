@@ -305,7 +305,6 @@ public class NetworkDevice {
     if packet.metadata.vlanProtocol != 0 {
       // A tag of VLAN 0 carries a priority only; any other belongs to nobody here.
       if packet.metadata.vlanTCI & 0xfff != 0 {
-        device.statistics.receiveDropped &+= 1
         return device.host.drop(packet, .vlan, on: device)
       }
       packet.metadata.vlanProtocol = 0

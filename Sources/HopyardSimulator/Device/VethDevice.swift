@@ -31,7 +31,6 @@ public final class VethDevice: NetworkDevice {
       return .dropped
     }
     var packet = packet
-    Self.insertTag(&packet)
     // The receiver takes its own MTU, a link header and a tag.
     let size = packet.count
     guard size <= peer.mtu &+ 18 else {

@@ -73,6 +73,7 @@ extension IPv4Stack {
       device: device, nextHop: resolved.neighbour, type: resolved.type, mtu: device.mtu,
       usesGateway: resolved.hasGateway, source: resolved.source)
     decision.listensItself = resolved.isLocal
+    decision.destination = resolved.destination
     if device.isLoopback { decision.nextHop = 0 }
     if let result = resolved.result, result.mtu != 0 {
       decision.mtu = Int(result.mtu)
@@ -127,7 +128,7 @@ extension IPv4Stack {
       at: 8)
     packet.setU8(options.ipProtocol.rawValue, at: 9)
     packet.setU32(route.source, at: 12)
-    packet.setU32(options.destination == 0 ? route.nextHop : options.destination, at: 16)
+    packet.setU32(options.destination == 0 ? route.destination : options.destination, at: 16)
     for (offset, byte) in options.options.enumerated() { packet.setU8(byte, at: 20 + offset) }
     packet.metadata.journey = options.journey != 0 ? options.journey : simulation.nextJourney()
     packet.metadata.mark = options.mark

@@ -16,6 +16,8 @@ struct RouteDecision {
   var usesGateway = false
   /// The source address that the route prefers.
   var source: UInt32 = 0
+  /// The destination, which is this host's where the sender named none.
+  var destination: UInt32 = 0
   /// Whether this host takes group and broadcast packets of its own that leave by the route.
   var listensItself = false
 }

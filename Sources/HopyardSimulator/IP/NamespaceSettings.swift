@@ -54,6 +54,12 @@ public struct NamespaceSettings: Sendable {
   public var multipathUsesNeighbours: Int32 = 0
   /// `tcp_syn_retries`.
   public var tcpSynRetries: Int32 = 6
+  /// `tcp_sack`.
+  public var tcpSACK: Int32 = 1
+  /// `tcp_timestamps`.
+  public var tcpTimestamps: Int32 = 1
+  /// `tcp_window_scaling`.
+  public var tcpWindowScaling: Int32 = 1
   /// `tcp_syn_linear_timeouts`.
   public var tcpSynLinearTimeouts: Int32 = 4
   /// `udp_early_demux`, `tcp_early_demux` and others that change nothing here.

@@ -86,7 +86,7 @@ public final class UDPSocket: Socket {
     packet.setU16(UInt16(8 + bytes.count), at: 4)
     packet.setU16(0, at: 6)
     bytes.withUnsafeBytes { packet.write($0, at: 8) }
-    let target = destination == .any ? IPv4Address(rawValue: route.nextHop) : destination
+    let target = destination == .any ? IPv4Address(rawValue: route.destination) : destination
     let pseudo = InternetChecksum.pseudoHeader(
       source: IPv4Address(rawValue: route.source), destination: target, protocol: .udp,
       length: packet.count)

@@ -60,11 +60,15 @@ struct NetcatRelay {
           }
         }
       }
+      var hasSent = false
       if isSendingOpen, !outgoing.isEmpty {
         do {
           let count = try channel.send(outgoing)
           outgoing.removeFirst(min(count, outgoing.count))
-          if count > 0 { progressed = true }
+          if count > 0 {
+            progressed = true
+            hasSent = true
+          }
         } catch {
           isSendingOpen = false
           isInputOpen = false
@@ -72,6 +76,7 @@ struct NetcatRelay {
           progressed = true
         }
       }
+      if hasSent { try await process.finishSending() }
       if isReceivingOpen {
         switch channel.receive(Self.bufferSize) {
         case .nothing: break

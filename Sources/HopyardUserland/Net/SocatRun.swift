@@ -176,6 +176,7 @@ final class SocatRun {
       }
       if count > 0 {
         rest.removeFirst(min(count, rest.count))
+        try await process.finishSending()
       } else {
         _ = try await process.wait(on: channel.output.map { [$0] } ?? [])
       }

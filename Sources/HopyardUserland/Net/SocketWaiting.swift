@@ -19,3 +19,11 @@ extension Process {
     return true
   }
 }
+
+extension Process {
+  /// Lets the kernel handle what a sending call set off: on Linux the receive queue is worked on
+  /// before the call returns.
+  func finishSending() async throws(ProcessExit) {
+    try await sleep(nanoseconds: 10_000)
+  }
+}

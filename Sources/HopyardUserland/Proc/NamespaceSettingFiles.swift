@@ -30,6 +30,10 @@ enum NamespaceSettingFiles {
     "route/mtu_expires": (\.pathMTUExpires, anyInteger),
     "tcp_syn_linear_timeouts": (\.tcpSynLinearTimeouts, 0...127),
     "tcp_syn_retries": (\.tcpSynRetries, 1...127),
+    "tcp_syn_linear_timeouts": (\.tcpSynLinearTimeouts, 0...127),
+    "tcp_sack": (\.tcpSACK, 0...1),
+    "tcp_timestamps": (\.tcpTimestamps, 0...2),
+    "tcp_window_scaling": (\.tcpWindowScaling, 0...1),
   ]
 
   private static let others = [

@@ -57,16 +57,16 @@ extension TCPSocket {
   func takeOptions(of segment: ReceivedSegment) {
     if segment.mss > 0 { maximumSegment = min(maximumSegment, max(segment.mss, 48)) }
     else { maximumSegment = min(maximumSegment, 536) }
-    usesTimestamps = segment.timestamp != nil
-    usesSACK = segment.permitsSACK
-    if let scale = segment.windowScale {
+    usesTimestamps = segment.timestamp != nil && stack.settings.tcpTimestamps != 0
+    usesSACK = segment.permitsSACK && stack.settings.tcpSACK != 0
+    if let scale = segment.windowScale, stack.settings.tcpWindowScaling != 0 {
       sendScale = scale
       receiveScale = 10
     } else {
       sendScale = 0
       receiveScale = 0
     }
-    if let stamp = segment.timestamp {
+    if usesTimestamps, let stamp = segment.timestamp {
       recentTimestamp = stamp.value
       maximumSegment -= 12
     }
@@ -346,7 +346,7 @@ extension TCPSocket {
         sendReset()
         return finish()
       }
-      if isFin || isFinReceived { sendAck() } else { acknowledgeData() }
+      if !isFinReceived || state == .closeWait { acknowledgeData() } else { sendAck() }
       readable.wakeAll()
     } else {
       let bytes = packet.withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[range])) }
@@ -377,7 +377,10 @@ extension TCPSocket {
     isFinReceived = true
     receiveNext = receiveNext &+ 1
     switch state {
-    case .established: state = .closeWait
+    case .established:
+      state = .closeWait
+      // The program will probably close too, and its FIN carries the acknowledgement.
+      isInteractive = true
     case .finWait1: state = .closing
     default: break
     }

@@ -26,15 +26,16 @@ extension TCPSocket {
     if flags.contains(.syn) {
       let mss = advertisedMSS
       optionBytes += [2, 4, UInt8(mss >> 8 & 255), UInt8(mss & 255)]
-      let wantsSACK = state == .synSent || usesSACK
-      let wantsTimestamps = state == .synSent || usesTimestamps
+      let wantsSACK = state == .synSent ? stack.settings.tcpSACK != 0 : usesSACK
+      let wantsTimestamps =
+        state == .synSent ? stack.settings.tcpTimestamps != 0 : usesTimestamps
       if wantsTimestamps {
         optionBytes += wantsSACK ? [4, 2, 8, 10] : [1, 1, 8, 10]
         appendTimestamps(&optionBytes, withEcho: flags.contains(.ack))
       } else if wantsSACK {
         optionBytes += [1, 1, 4, 2]
       }
-      if state == .synSent || receiveScale > 0 { optionBytes += [1, 3, 3, Self.scale] }
+      if state == .synSent ? stack.settings.tcpWindowScaling != 0 : receiveScale > 0 { optionBytes += [1, 3, 3, Self.scale] }
     } else {
       if usesTimestamps {
         optionBytes += [1, 1, 8, 10]
@@ -229,15 +230,17 @@ extension TCPSocket {
   func sendAck() { send(.ack, sequence: sendNext) }
 
   private func acknowledgementSent() {
-    unacknowledgedSegments = 0
+    hasUnacknowledged = false
+    lastAcknowledged = receiveNext
     if let timer = delayedAckTimer { stack.simulation.cancel(timer) }
     delayedAckTimer = nil
   }
 
   /// Acknowledges received data now or a little later (RFC 9293 §3.8.6.3).
   func acknowledgeData() {
-    unacknowledgedSegments += 1
-    if (quickAcks > 0 && !isInteractive) || unacknowledgedSegments >= 2 || !outOfOrder.isEmpty {
+    hasUnacknowledged = true
+    let received = Int(Int32(bitPattern: receiveNext &- lastAcknowledged))
+    if (quickAcks > 0 && !isInteractive) || received > maximumSegment || !outOfOrder.isEmpty {
       quickAcks -= quickAcks > 0 ? 1 : 0
       return sendAck()
     }
@@ -246,7 +249,7 @@ extension TCPSocket {
       guard let self else { return }
       delayedAckTimer = nil
       isInteractive = false
-      if unacknowledgedSegments > 0 { sendAck() }
+      if hasUnacknowledged { sendAck() }
     }
   }
 

@@ -90,7 +90,8 @@ public final class TCPSocket: Socket {
   var opened = Instant.zero
   var isProbe = false
   var quickAcks = 16
-  var unacknowledgedSegments = 0
+  var hasUnacknowledged = false
+  var lastAcknowledged: UInt32 = 0
   var isInteractive = false
   var lastReceived = Instant.zero
 
