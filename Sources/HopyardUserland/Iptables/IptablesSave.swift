@@ -83,7 +83,8 @@ extension IptablesCommand {
         text += ":\(chain.name) - [0:0]\n"
         continue
       }
-      let counters = live.existingActivity(ofChain: index)?.policy ?? RuleCounters()
+      let counters =
+        live.existingActivity(ofChain: index)?.shownPolicy(program.variant) ?? RuleCounters()
       text += ":\(chain.name) \(policy == .accept ? "ACCEPT" : "DROP") "
       text += "[\(counters.packets):\(counters.bytes)]\n"
     }

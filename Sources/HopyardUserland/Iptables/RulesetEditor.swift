@@ -380,7 +380,7 @@ struct RulesetEditor {
           isFirst = false
           environment.print(
             listing.header(
-              chain, counters: activity?.policy ?? RuleCounters(),
+              chain, counters: activity?.shownPolicy(program.variant) ?? RuleCounters(),
               references: references[chain.name] ?? 0))
         }
         for (number, rule) in chain.rules.enumerated()
@@ -410,7 +410,8 @@ struct RulesetEditor {
           if let policy = chain.policy {
             environment.print(
               "-P \(chain.name) \(policy == .accept ? "ACCEPT" : "DROP")"
-                + counters(table.existingActivity(ofChain: index)?.policy) + "\n")
+                + counters(
+                  table.existingActivity(ofChain: index)?.shownPolicy(program.variant)) + "\n")
           } else {
             environment.print("-N \(chain.name)\n")
           }
@@ -426,5 +427,12 @@ struct RulesetEditor {
         }
       }
     }
+  }
+}
+
+extension ChainActivity {
+  /// The policy's counters as a listing shows them: nf_tables counts only where it was told to.
+  func shownPolicy(_ variant: RulesetVariant) -> RuleCounters {
+    variant == .legacy || countsPolicy ? policy : RuleCounters()
   }
 }

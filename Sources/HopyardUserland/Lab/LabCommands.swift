@@ -7,6 +7,7 @@ extension CommandTable {
     table.add(IpCommand.command)
     table.add(BridgeCommand.command)
     table.addConntrackCommand()
+    table.addIptables(plain: iptables == .nft ? .nft : .legacy)
     return table
   }
 }

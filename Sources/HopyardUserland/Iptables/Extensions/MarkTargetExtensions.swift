@@ -1,4 +1,5 @@
 import HopyardSimulator
+import HopyardWire
 
 /// `-j MARK`.
 final class MarkTargetExtension: RuleExtension {
