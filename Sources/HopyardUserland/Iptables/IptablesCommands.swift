@@ -53,7 +53,7 @@ extension IptablesProgram {
   // MARK: Running
 
   private func run(_ process: Process, _ arguments: [String]) async throws(ProcessExit) -> Int32 {
-    let netfilter = process.namespace.netfilter
+    guard let netfilter = process.namespace.netfilter else { return 1 }
     var input = ""
     if role == .restore, !Self.namesFile(arguments) {
       input = String(decoding: try await process.readAll(), as: UTF8.self)

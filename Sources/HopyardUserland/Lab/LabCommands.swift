@@ -1,3 +1,5 @@
+import HopyardSimulator
+
 extension CommandTable {
   /// The commands that labs can use.
   public static func labCommands(iptables: IptablesVariant = .nft) -> CommandTable {
