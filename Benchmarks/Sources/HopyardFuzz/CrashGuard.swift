@@ -52,12 +52,17 @@ enum CrashGuard {
   /// Ends the time limit.
   static func leave() { alarm(0) }
 
-  private static func report(_ number: Int32) {
+  /// Writes the present input to the file.
+  static func save() {
     let file = path.map { open($0, O_WRONLY | O_CREAT | O_TRUNC, 0o644) } ?? -1
     if file >= 0 {
       _ = write(file, input, inputCount)
       close(file)
     }
+  }
+
+  private static func report(_ number: Int32) {
+    save()
     say(number == SIGALRM ? "\nfuzz: hang in " : "\nfuzz: crash in ")
     if let label { _ = write(STDERR_FILENO, label, labelCount) }
     say("\nfuzz: the input is in ")

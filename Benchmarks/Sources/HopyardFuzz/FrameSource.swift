@@ -4,10 +4,14 @@
 struct FrameSource {
   /// Addresses that mean something to the device under test.
   struct Surroundings {
-    /// Hardware addresses that the device or hosts behind it have.
+    /// The hardware address of the device itself.
+    var target: UInt64
+    /// Hardware addresses that hosts in the network have.
     var macs: [UInt64]
+    /// IPv4 addresses from which packets may come by the device.
+    var sources: [UInt32]
     /// IPv4 addresses of hosts in and behind the device.
-    var addresses: [UInt32]
+    var destinations: [UInt32]
     /// VLANs that are configured somewhere.
     var vlans: [UInt16] = [0, 1, 10, 20, 4094, 4095]
     /// Ports with a socket or a rule.
@@ -64,8 +68,13 @@ struct FrameSource {
     case 1: 0x0100_5e00_0000 | UInt64(random.long() & 0x7f_ffff)
     case 2: random.next() & 0xffff_ffff_ffff
     case 3: 0x0180_c200_0000 | UInt64(random.below(16))
-    default: random.pick(surroundings.macs)
+    case 4..<8: random.pick(surroundings.macs)
+    default: surroundings.target
     }
+  }
+
+  private mutating func source(_ surroundings: Surroundings) -> UInt32 {
+    random.once(in: 4) ? address(surroundings) : random.pick(surroundings.sources)
   }
 
   private mutating func address(_ surroundings: Surroundings) -> UInt32 {
@@ -76,9 +85,9 @@ struct FrameSource {
     case 3: 0xe000_0000 | random.long() & 0x0fff_ffff
     case 4: random.pick([0xe000_0001, 0xe000_0016, 0xe000_00fb, 0xefff_fffa])
     case 5: random.long()
-    case 6: random.pick(surroundings.addresses) | 0xff
+    case 6: random.pick(surroundings.destinations) | 0xff
     case 7: 0xa9fe_0000 | random.long() & 0xffff
-    default: random.pick(surroundings.addresses)
+    default: random.pick(surroundings.destinations)
     }
   }
 
@@ -91,7 +100,7 @@ struct FrameSource {
     writer.u8(4)
     writer.u16(random.once(in: 10) ? random.interestingWord() : UInt16(1 + random.below(2)))
     writer.mac(random.pick(surroundings.macs))
-    let sender = address(surroundings)
+    let sender = source(surroundings)
     writer.u32(random.once(in: 8) ? 0 : sender)
     writer.mac(random.once(in: 2) ? 0 : random.pick(surroundings.macs))
     writer.u32(random.once(in: 6) ? sender : address(surroundings))
@@ -128,7 +137,7 @@ struct FrameSource {
       [1, 1, 1, 2, 4, 6, 6, 6, 17, 17, 17, 17, 47, 50, 58, 89, 132, 255])
     writer.u8(transport)
     writer.u16(0)
-    writer.u32(address(surroundings))
+    writer.u32(source(surroundings))
     writer.u32(address(surroundings))
     writer.bytes += options
     payload(transport, surroundings)

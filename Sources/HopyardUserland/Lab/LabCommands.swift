@@ -1,3 +1,5 @@
+import HopyardSimulator
+
 extension CommandTable {
   /// The commands that labs can use.
   public static func labCommands(iptables: IptablesVariant = .nft) -> CommandTable {
@@ -7,6 +9,7 @@ extension CommandTable {
     table.add(IpCommand.command)
     table.add(BridgeCommand.command)
     table.addConntrackCommand()
+    table.addIptables(plain: iptables == .nft ? .nft : .legacy)
     return table
   }
 }

@@ -8,6 +8,10 @@ open class RuleState {
 public final class ChainActivity {
   /// What met the policy of a base chain.
   @exclusivity(unchecked) public var policy = RuleCounters()
+  /// Whether packets that meet the policy are counted though the chain is one of nf_tables.
+  ///
+  /// `iptables-nft` makes base chains without counters; only `iptables-restore -c` gives them some.
+  public var countsPolicy = false
 
   /// In memory of its own, so that evaluation reaches it without counting references.
   let pages: UnsafeMutablePointer<CounterPages>

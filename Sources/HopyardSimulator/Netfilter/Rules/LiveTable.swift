@@ -298,18 +298,21 @@ public final class LiveTable {
 
   /// The table as it is now, to go back to.
   public struct Snapshot {
+    fileprivate let sealed: ChainTable
+    fileprivate let activities: [ChainActivity?]
     fileprivate let draft: [DraftChain]?
   }
 
-  /// Remembers the table; no packet may come between this and ``restore(_:)``.
+  /// Remembers the chains; no packet may come between this and ``restore(_:)``.
   public func snapshot() -> Snapshot {
-    beginEdit()
-    return Snapshot(draft: draft)
+    Snapshot(sealed: sealed, activities: activities, draft: draft)
   }
 
-  /// Goes back to a snapshot.
+  /// Goes back to a snapshot; counters that were zeroed since stay zero.
   public func restore(_ snapshot: Snapshot) {
     generation &+= 1
+    sealed = snapshot.sealed
+    activities = snapshot.activities
     draft = snapshot.draft
   }
 }

@@ -84,10 +84,12 @@ struct DraftChain {
       guard let policyCounters else { return old }
       let activity = old ?? ChainActivity()
       activity.policy = policyCounters
+      activity.countsPolicy = true
       return activity
     }
     let activity = ChainActivity()
     activity.policy = policyCounters ?? old?.policy ?? RuleCounters()
+    activity.countsPolicy = policyCounters != nil || old?.countsPolicy ?? false
     for (index, slot) in touched.enumerated() {
       if let counters = slot.counters {
         activity.setCounters(of: index, to: counters)

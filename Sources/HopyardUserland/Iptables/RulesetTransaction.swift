@@ -1,0 +1,106 @@
+import HopyardSimulator
+
+/// Steps that a table takes all or not at all.
+struct RulesetTransaction {
+  /// One step.
+  enum Step {
+    /// Everything goes, as at the beginning of a dump.
+    case clear(isVerbose: Bool)
+    /// `:CHAIN POLICY [COUNTERS]`.
+    case declare(String, policy: String, counters: RuleCounters?)
+    /// A line with a command.
+    case request(IptablesRequest)
+  }
+
+  /// A failure and the line that it belongs to.
+  struct Failure: Error {
+    var line: Int
+    var cause: IptablesFailure
+  }
+
+  let program: IptablesProgram
+  let environment: IptablesEnvironment
+  let name: RuleTable
+
+  private var ruleset: Ruleset { environment.ruleset(program.variant) }
+
+  /// Takes the steps; if one fails, the table is as it was.
+  func run(_ steps: [(line: Int, step: Step)]) throws(Failure) {
+    let before = ruleset.existing(name)?.snapshot()
+    do throws(Failure) {
+      var editor = RulesetEditor(program, environment, name)
+      try take(steps, &editor)
+      var failures = editor.failures
+      if editor.needsValidation, let table = ruleset.existing(name),
+        let problem = RuleValidation.problem(table, program.variant)
+      {
+        failures = problemFailures(problem, steps, before)
+      }
+      guard failures.isEmpty else { throw failure(failures) }
+    } catch {
+      undo(before)
+      throw error
+    }
+  }
+
+  private func take(
+    _ steps: [(line: Int, step: Step)], _ editor: inout RulesetEditor
+  ) throws(Failure) {
+    for (line, step) in steps {
+      do throws(IptablesFailure) {
+        switch step {
+        case .clear(let isVerbose):
+          let table = ruleset.table(name)
+          if isVerbose {
+            for hook in name.hooks { environment.print("Flushing chain `\(hook.chainName)'\n") }
+          }
+          table.clear()
+        case .declare(let chain, let policy, let counters):
+          try editor.declare(chain, policy: policy, counters: counters)
+        case .request(let request): try editor.perform(request, line: line)
+        }
+      } catch {
+        throw Failure(line: line, cause: error)
+      }
+    }
+  }
+
+  /// Finds out which edits nf_tables refuses when the table as a whole is wrong.
+  private func problemFailures(
+    _ problem: RuleValidation.Problem, _ steps: [(line: Int, step: Step)],
+    _ before: LiveTable.Snapshot?
+  ) -> [(line: Int, text: String)] {
+    guard program.variant == .nft else {
+      return [(0, problem == .tooManyLinks ? "loop" : "Invalid argument")]
+    }
+    undo(before)
+    environment.isMuted = true
+    defer { environment.isMuted = false }
+    var editor = RulesetEditor(program, environment, name)
+    editor.validatesEach = true
+    try? take(steps, &editor)
+    return editor.failures
+  }
+
+  private func failure(_ failures: [(line: Int, text: String)]) -> Failure {
+    let line = failures.first?.line ?? 0
+    if program.variant == .legacy {
+      return Failure(
+        line: line, cause: .kernel(failures.contains { $0.text == "loop" } ? .loop : .invalid))
+    }
+    // One command has no line to tell.
+    let texts = failures.map { $0.line == 0 ? " \($0.text)" : "line \($0.line): \($0.text)" }
+    return Failure(line: line, cause: .batch(texts))
+  }
+
+  private func undo(_ before: LiveTable.Snapshot?) {
+    if let before {
+      ruleset.existing(name)?.restore(before)
+    } else if program.variant == .nft {
+      ruleset.discard(name)
+    } else {
+      // A legacy table stays once it has been looked at.
+      ruleset.existing(name)?.clear()
+    }
+  }
+}
