@@ -273,6 +273,8 @@ extension Packet {
     metadata.conntrack = 0
     metadata.conntrackInfo = 0
     metadata.flags = []
+    metadata.bridgeInputPort = 0
+    metadata.bridgeOutputPort = 0
     metadata.priority = 0
   }
 }

@@ -45,12 +45,48 @@ protocol DeviceHost: AnyObject {
   func deviceChanged(_ device: NetworkDevice, _ event: DeviceEvent)
   /// Notes the end of a packet's way.
   func drop(_ packet: consuming Packet, _ fate: Fate, on device: NetworkDevice?)
+  /// Whether bridged IPv4 packets are shown to iptables (`bridge-nf-call-iptables`).
+  var callsIPTablesOnBridges: Bool { get }
+  /// Whether nothing stands at any netfilter hook.
+  var isNetfilterIdle: Bool { get }
+  /// Shows a bridged packet, from the IP header on, to a hook; false if its way ended there.
+  func showBridged(
+    _ packet: inout Packet,
+    at hook: Hook,
+    in input: NetworkDevice?,
+    out output: NetworkDevice?
+  ) -> Bool
+  /// Where a bridged packet goes whose destination was translated.
+  func translatedDestination(
+    _ packet: borrowing Packet,
+    on bridge: NetworkDevice
+  ) -> BridgedDestination
+  /// Cuts a bridged packet, from the IP header on, into pieces that fit a limit.
+  func cutBridged(
+    _ packet: borrowing Packet,
+    limit: Int,
+    _ body: (consuming Packet) -> Void
+  )
+  /// The MAC address of a neighbour that is known to be there.
+  func connectedNeighbour(_ address: UInt32, on device: NetworkDevice) -> MACAddress?
+  /// Sends a packet, from the IP header on, to a neighbour, asking for its address first if needed.
+  func sendToNeighbour(_ packet: consuming Packet, _ address: UInt32, on device: NetworkDevice)
   /// Sets a device up as a device under it asks; what cannot be set up stays down.
   func bringUp(_ device: NetworkDevice)
   /// Sets a device down as a device under it asks.
   func bringDown(_ device: NetworkDevice)
   /// Removes a device because one that it needs is removed.
   func unregister(_ device: NetworkDevice)
+}
+
+/// Where a bridged packet goes after its destination was translated.
+enum BridgedDestination {
+  /// To a neighbour on the same bridge.
+  case neighbour(UInt32)
+  /// Up, to be routed or delivered.
+  case routed
+  /// Nowhere.
+  case none
 }
 
 /// Takes the frames that a device receives, before the network layer: a bridge, or macvlan.

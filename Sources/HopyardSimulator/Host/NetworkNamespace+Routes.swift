@@ -28,7 +28,8 @@ extension NetworkNamespace {
 
   /// Adds a policy rule on behalf of a user.
   public func insertRule(
-    _ rule: PolicyRule<UInt32>, priorityGiven: Bool
+    _ rule: PolicyRule<UInt32>,
+    priorityGiven: Bool
   ) throws(RouteError) {
     try routes.insertRule(rule, priorityGiven: priorityGiven)
     forgetPaths()
@@ -42,7 +43,8 @@ extension NetworkNamespace {
 
   /// Adds or replaces a nexthop object on behalf of a user.
   public func insertNexthop(
-    _ object: NexthopObject<UInt32>, replaces: Bool
+    _ object: NexthopObject<UInt32>,
+    replaces: Bool
   ) throws(RouteError) {
     try routes.insertNexthop(object, replaces: replaces)
     forgetPaths()

@@ -19,7 +19,13 @@ public final class NetworkNamespace {
   /// Its sockets.
   @exclusivity(unchecked) public private(set) var sockets: SocketTable!
   /// Settings that change nothing in the model but can be written and read back.
-  public var inertSettings: [String: String] = [:]
+  public var inertSettings: [String: String] = [:] {
+    didSet {
+      callsIPTablesOnBridges = inertSettings["net/bridge/bridge-nf-call-iptables"] != "0"
+    }
+  }
+  /// `bridge-nf-call-iptables`.
+  @exclusivity(unchecked) public private(set) var callsIPTablesOnBridges = true
   /// The numbers by which this namespace knows others.
   var namespaceIdentifiers: [ObjectIdentifier: Int] = [:]
   /// Numbers of namespaces that are gone, to be given again.

@@ -4,7 +4,10 @@ import HopyardWire
 extension IPv4Stack {
   /// Sends a packet in fragments that fit `mtu`, or refuses where DF forbids it.
   func outputFragments(
-    _ packet: consuming Packet, _ route: RouteDecision, mtu: Int, from input: NetworkDevice?
+    _ packet: consuming Packet,
+    _ route: RouteDecision,
+    mtu: Int,
+    from input: NetworkDevice?
   ) -> TransmitResult {
     var mtu = mtu
     let largest = Int(packet.metadata.largestFragment)
@@ -14,8 +17,12 @@ extension IPv4Stack {
     {
       counters.count(.ipFragFails)
       sendICMPError(
-        about: packet, type: .destinationUnreachable,
-        code: ICMPv4Header.Unreachable.fragmentationNeeded, info: UInt32(mtu), received: input)
+        about: packet,
+        type: .destinationUnreachable,
+        code: ICMPv4Header.Unreachable.fragmentationNeeded,
+        info: UInt32(mtu),
+        received: input
+      )
       drop(packet, .fragmentationNeeded, on: route.device)
       return .discarded
     }
@@ -29,13 +36,24 @@ extension IPv4Stack {
       return .discarded
     }
     if packet.count <= mtu { return finish(packet, route) }
+    var result = TransmitResult.sent
+    cut(packet, mtu: mtu) { fragment in
+      if finish(fragment, route) == .dropped { result = .dropped }
+    }
+    return result
+  }
+
+  /// Cuts a packet into pieces that fit `mtu`, which leaves room for eight bytes or more.
+  func cut(_ packet: borrowing Packet, mtu: Int, _ body: (consuming Packet) -> Void) {
+    let headerLength = Int(packet.u8(at: 0) & 15) &* 4
+    let room = (mtu - headerLength) & ~7
+    guard room >= 8 else { return }
     let flags = packet.u16(at: 6)
     let firstOffset = Int(flags & 0x1fff)
     let wasMore = flags & 0x2000 != 0
     let keepsDF = packet.metadata.flags.contains(.reassembledDF)
     let total = packet.count - headerLength
     var done = 0
-    var result = TransmitResult.sent
     while done < total {
       let isLast = total - done <= mtu - headerLength
       let size = isLast ? total - done : min(room, total - done)
@@ -47,20 +65,24 @@ extension IPv4Stack {
       fragment.metadata.linkHeaderLength = 0
       fragment.copyBytes(from: packet, range: 0..<headerLength, to: 0)
       fragment.copyBytes(
-        from: packet, range: headerLength + done..<headerLength + done + size, to: headerLength)
+        from: packet,
+        range: headerLength + done..<headerLength + done + size,
+        to: headerLength
+      )
       if !isFirst && headerLength > 20 { Self.blankUncopiedOptions(&fragment, headerLength) }
       fragment.setU16(UInt16(headerLength + size), at: 2)
       let more: UInt16 = !isLast || wasMore ? 0x2000 : 0
       fragment.setU16(
-        (keepsDF || hasDF ? flags & 0x4000 : 0) | more | UInt16((firstOffset + done / 8) & 0x1fff),
-        at: 6)
+        (keepsDF || flags & 0x4000 != 0 ? flags & 0x4000 : 0) | more
+          | UInt16((firstOffset + done / 8) & 0x1fff),
+        at: 6
+      )
       setHeaderChecksum(&fragment)
       counters.count(.ipFragCreates)
       done += size
-      if finish(fragment, route) == .dropped { result = .dropped }
+      body(fragment)
     }
     counters.count(.ipFragOKs)
-    return result
   }
 
   /// Replaces the options that only the first fragment carries by no-operations.

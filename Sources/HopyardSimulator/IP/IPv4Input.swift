@@ -14,7 +14,10 @@ extension IPv4Stack {
     guard versionAndLength >> 4 == 4, headerLength >= 20, packet.count >= headerLength,
       total >= headerLength
     else { return malformed(packet, on: device) }
-    guard packet.withBytes({ InternetChecksum.checksum(of: UnsafeRawBufferPointer(rebasing: $0[..<headerLength])) }) == 0
+    guard
+      packet.withBytes({
+        InternetChecksum.checksum(of: UnsafeRawBufferPointer(rebasing: $0[..<headerLength]))
+      }) == 0
     else {
       counters.count(.ipExtInCsumErrors)
       return drop(packet, .badChecksum, on: device)
@@ -25,7 +28,8 @@ extension IPv4Stack {
     }
     if packet.count > total { packet.trim(to: total) }
     trace(packet, "receive", on: device, "in by \(device.name)")
-    if !netfilter.isIdle {
+    // A bridge showed its packet to PREROUTING already.
+    if !netfilter.isIdle && !packet.metadata.flags.contains(.bridgeNetfilter) {
       var output: InterfaceReference?
       guard accept(.prerouting, &packet, in: device, out: &output) else { return }
     }
@@ -40,11 +44,17 @@ extension IPv4Stack {
   /// Runs a hook; false if the packet's way ended there.
   @inline(__always)
   func accept(
-    _ hook: Hook, _ packet: inout Packet, in input: NetworkDevice?,
+    _ hook: Hook,
+    _ packet: inout Packet,
+    in input: NetworkDevice?,
     out output: inout InterfaceReference?
   ) -> Bool {
     switch netfilter.run(
-      hook, &packet, input: input.map { reference($0) }, output: &output)
+      hook,
+      &packet,
+      input: input.map { reference($0) },
+      output: &output
+    )
     {
     case .accept: return true
     case .drop(let fate):
@@ -85,7 +95,10 @@ extension IPv4Stack {
     if packet.metadata.type == .loopback {
       // It was routed when it was sent.
       return deliverLocally(
-        packet, on: device, route: destination >> 28 == 0xe ? .multicast : .broadcast)
+        packet,
+        on: device,
+        route: destination >> 28 == 0xe ? .multicast : .broadcast
+      )
     }
     if destination >> 28 == 0xe {
       return multicastInput(packet, on: device, source: source, destination: destination)
@@ -104,14 +117,19 @@ extension IPv4Stack {
     if resolved.isLocal {
       way = InputDecision(
         route: RouteDecision(device: device, nextHop: 0, type: resolved.type, mtu: device.mtu),
-        isLocal: true)
+        isLocal: true
+      )
     } else {
       guard let output = devices[resolved.ifindex] else {
         return refuse(packet, on: device, .unreachable(.noRoute))
       }
       var route = RouteDecision(
-        device: output, nextHop: resolved.neighbour, type: resolved.type, mtu: output.mtu,
-        usesGateway: resolved.hasGateway)
+        device: output,
+        nextHop: resolved.neighbour,
+        type: resolved.type,
+        mtu: output.mtu,
+        usesGateway: resolved.hasGateway
+      )
       if let result = resolved.result { route.mtu = forwardingMTU(result, output, destination) }
       way = InputDecision(route: route, isLocal: false, redirects: resolved.redirects)
     }
@@ -124,16 +142,21 @@ extension IPv4Stack {
   /// Sends a received packet up or on, as decided.
   @inline(__always)
   private func dispatch(
-    _ packet: consuming Packet, _ way: InputDecision, on device: NetworkDevice
+    _ packet: consuming Packet,
+    _ way: InputDecision,
+    on device: NetworkDevice
   ) {
     if way.isLocal { return deliverLocally(packet, on: device, route: way.route.type) }
     if way.redirects { packet.metadata.flags.insert(.redirect) }
     if simulation.tracer != nil {
       trace(
-        packet, "route", on: device,
+        packet,
+        "route",
+        on: device,
         way.route.usesGateway
           ? "via \(IPv4Address(rawValue: way.route.nextHop)) dev \(way.route.device.name)"
-          : "direct, dev \(way.route.device.name)")
+          : "direct, dev \(way.route.device.name)"
+      )
     }
     forward(packet, way.route, from: device)
   }
@@ -143,8 +166,12 @@ extension IPv4Stack {
     -> FlowKey<UInt32>
   {
     var key = FlowKey<UInt32>(
-      destination: packet.u32(at: 16), source: packet.u32(at: 12), inputIfindex: device.ifindex,
-      mark: packet.metadata.mark, tos: packet.u8(at: 1) & 0xfc)
+      destination: packet.u32(at: 16),
+      source: packet.u32(at: 12),
+      inputIfindex: device.ifindex,
+      mark: packet.metadata.mark,
+      tos: packet.u8(at: 1) & 0xfc
+    )
     if routes.rulesNeedPorts || settings.multipathHashPolicy != 0 {
       key.ipProtocol = packet.u8(at: 9)
       if key.ipProtocol == 6 || key.ipProtocol == 17, packet.u16(at: 6) & 0x1fff == 0,
@@ -159,7 +186,9 @@ extension IPv4Stack {
 
   /// Ends the way of a packet that the routing tables refuse.
   private func refuse(
-    _ packet: consuming Packet, on device: NetworkDevice, _ refusal: InputRefusal
+    _ packet: consuming Packet,
+    on device: NetworkDevice,
+    _ refusal: InputRefusal
   ) {
     switch refusal {
     case .martianSource, .martianDestination: martian(packet, on: device)
@@ -180,7 +209,10 @@ extension IPv4Stack {
 
   /// A packet for a group that this host joined, or not.
   private func multicastInput(
-    _ packet: consuming Packet, on device: NetworkDevice, source: UInt32, destination: UInt32
+    _ packet: consuming Packet,
+    on device: NetworkDevice,
+    source: UInt32,
+    destination: UInt32
   ) {
     let isMember =
       destination == 0xe000_0001 || device.isLoopback
@@ -199,7 +231,9 @@ extension IPv4Stack {
 
   /// No way to the destination: the sender is told, at a limited rate (`ip_error`).
   private func inputError(
-    _ packet: consuming Packet, on device: NetworkDevice, _ error: FIBLookupError
+    _ packet: consuming Packet,
+    on device: NetworkDevice,
+    _ error: FIBLookupError
   ) {
     let fate: Fate
     let code: UInt8?
@@ -223,7 +257,11 @@ extension IPv4Stack {
       if error.errno == .networkUnreachable { counters.count(.ipExtInNoRoutes) }
       if peers.allowsRouteError(to: packet.ipv4(at: 12), now: simulation.now) {
         sendICMPError(
-          about: packet, type: ICMPv4Type.destinationUnreachable, code: code, received: device)
+          about: packet,
+          type: ICMPv4Type.destinationUnreachable,
+          code: code,
+          received: device
+        )
       }
     }
     drop(packet, fate, on: device)
@@ -265,8 +303,12 @@ extension IPv4Stack {
       counters.countDelivered()
       if proto == .udp {
         sendICMPError(
-          about: unclaimed, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Header.Unreachable.port,
-          received: device, isForAll: isForAll)
+          about: unclaimed,
+          type: ICMPv4Type.destinationUnreachable,
+          code: ICMPv4Header.Unreachable.port,
+          received: device,
+          isForAll: isForAll
+        )
       }
       drop(unclaimed, .noSocket, on: device)
     case .noProtocol(let unclaimed):
@@ -276,15 +318,21 @@ extension IPv4Stack {
       }
       counters.count(.ipInUnknownProtos)
       sendICMPError(
-        about: unclaimed, type: ICMPv4Type.destinationUnreachable,
-        code: ICMPv4Header.Unreachable.protocol, received: device, isForAll: isForAll)
+        about: unclaimed,
+        type: ICMPv4Type.destinationUnreachable,
+        code: ICMPv4Header.Unreachable.protocol,
+        received: device,
+        isForAll: isForAll
+      )
       drop(unclaimed, .noProtocol, on: device)
     }
   }
 
   /// Looks at the options of a received packet; false if its way ended there (`ip_rcv_options`).
   private func parseOptions(
-    _ packet: inout Packet, on device: NetworkDevice, headerLength: Int
+    _ packet: inout Packet,
+    on device: NetworkDevice,
+    headerLength: Int
   ) -> Bool {
     var at = 20
     while at < headerLength {
@@ -316,8 +364,12 @@ extension IPv4Stack {
   {
     counters.count(.ipInHdrErrors)
     sendICMPError(
-      about: packet, type: ICMPv4Type.parameterProblem, code: 0, info: UInt32(at) << 24,
-      received: device)
+      about: packet,
+      type: ICMPv4Type.parameterProblem,
+      code: 0,
+      info: UInt32(at) << 24,
+      received: device
+    )
     noteDrop(packet, .malformed, on: device)
     return false
   }

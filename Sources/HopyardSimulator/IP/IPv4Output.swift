@@ -51,9 +51,14 @@ extension IPv4Stack {
   /// Finds the way for a packet of this host (`ip_route_output_key`).
   func routeOutput(_ options: OutputOptions) throws(SocketError) -> RouteDecision {
     var key = FlowKey<UInt32>(
-      destination: options.destination, source: options.source,
-      outputIfindex: options.outputIfindex, mark: options.mark, tos: options.tos & 0xfc,
-      ipProtocol: options.ipProtocol.rawValue, uid: options.uid)
+      destination: options.destination,
+      source: options.source,
+      outputIfindex: options.outputIfindex,
+      mark: options.mark,
+      tos: options.tos & 0xfc,
+      ipProtocol: options.ipProtocol.rawValue,
+      uid: options.uid
+    )
     key.sourcePort = options.sourcePort
     key.destinationPort = options.destinationPort
     if options.isOnLinkOnly { key.scope = .link }
@@ -70,8 +75,13 @@ extension IPv4Stack {
     }
     guard let device = devices[resolved.ifindex] else { throw .networkUnreachable }
     var decision = RouteDecision(
-      device: device, nextHop: resolved.neighbour, type: resolved.type, mtu: device.mtu,
-      usesGateway: resolved.hasGateway, source: resolved.source)
+      device: device,
+      nextHop: resolved.neighbour,
+      type: resolved.type,
+      mtu: device.mtu,
+      usesGateway: resolved.hasGateway,
+      source: resolved.source
+    )
     decision.listensItself = resolved.isLocal
     decision.destination = resolved.destination
     if device.isLoopback { decision.nextHop = 0 }
@@ -106,7 +116,9 @@ extension IPv4Stack {
   ///
   /// The header is made here; a datagram longer than the route allows is cut up on the way out.
   func send(
-    payload: consuming Packet, _ options: OutputOptions, route: RouteDecision
+    payload: consuming Packet,
+    _ options: OutputOptions,
+    route: RouteDecision
   ) throws(SocketError) {
     var packet = payload
     let headerLength = 20 + options.options.count
@@ -124,8 +136,10 @@ extension IPv4Stack {
     packet.setU16(nextIdentification(), at: 4)
     packet.setU16(df ? 0x4000 : 0, at: 6)
     packet.setU8(
-      options.ttl != 0 ? options.ttl : (isGroup ? 1 : UInt8(truncatingIfNeeded: settings.defaultTTL)),
-      at: 8)
+      options.ttl != 0
+        ? options.ttl : (isGroup ? 1 : UInt8(truncatingIfNeeded: settings.defaultTTL)),
+      at: 8
+    )
     packet.setU8(options.ipProtocol.rawValue, at: 9)
     packet.setU32(route.source, at: 12)
     packet.setU32(options.destination == 0 ? route.destination : options.destination, at: 16)
@@ -140,13 +154,19 @@ extension IPv4Stack {
     packet.metadata.inputDevice = 0
     if options.reportsErrors { packet.metadata.flags.insert(.reportsErrors) }
     if options.refusesFragmentation { packet.metadata.flags.insert(.dontFragmentLocally) }
-    try sendLocal(packet, route, confirming: options.confirmsNeighbour,
-      loopsMulticast: options.loopsMulticast)
+    try sendLocal(
+      packet,
+      route,
+      confirming: options.confirmsNeighbour,
+      loopsMulticast: options.loopsMulticast
+    )
   }
 
   /// Sends a complete packet of this host through OUTPUT (`ip_local_out`).
   func sendLocal(
-    _ packet: consuming Packet, _ route: RouteDecision, confirming: Bool = false,
+    _ packet: consuming Packet,
+    _ route: RouteDecision,
+    confirming: Bool = false,
     loopsMulticast: Bool = true
   ) throws(SocketError) {
     var packet = packet
@@ -229,7 +249,11 @@ extension IPv4Stack {
     if !netfilter.isIdle {
       var output: InterfaceReference? = reference(route.device)
       switch netfilter.run(
-        .postrouting, &packet, input: input.map { reference($0) }, output: &output)
+        .postrouting,
+        &packet,
+        input: input.map { reference($0) },
+        output: &output
+      )
       {
       case .accept: break
       case .drop(let fate):
@@ -267,6 +291,14 @@ extension IPv4Stack {
       return device.send(packet, to: entry.linkAddress)
     }
     return finishSlowly(packet, route)
+  }
+
+  /// Sends a bridged packet to a neighbour on the bridge.
+  func sendToNeighbour(_ packet: consuming Packet, _ address: UInt32, on device: NetworkDevice) {
+    _ = finishSlowly(
+      packet,
+      RouteDecision(device: device, nextHop: address, type: .unicast, mtu: device.mtu)
+    )
   }
 
   private func finishSlowly(_ packet: consuming Packet, _ route: RouteDecision) -> TransmitResult {

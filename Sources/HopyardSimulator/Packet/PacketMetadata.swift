@@ -99,6 +99,8 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let conntrackRelated = PacketFlags(rawValue: 4096)
   /// Captures saw it when it entered the receive queue.
   public static let captured = PacketFlags(rawValue: 8192)
+  /// A bridge waits for the neighbour to which a translated packet goes on the same bridge.
+  public static let bridgedTranslation = PacketFlags(rawValue: 16384)
   /// A bridge passes the frame up in place of the port that received it.
   public static let bridgeUp = PacketFlags(rawValue: 2048)
 }

@@ -60,14 +60,24 @@ extension RoutingTables {
     return result.type
   }
 
-  /// Whether any device has this address, as `__ip_dev_find` without a device.
+  /// Whether packets may come from an address of this namespace.
+  func isLocalSource(_ address: Address) -> Bool {
+    devices?.hasInterfaceAddress(address) ?? false || deviceHaving(local: address) != nil
+  }
+
+  /// The device that has this address, as `__ip_dev_find`; of several the one that got it last.
   public func deviceHaving(local address: Address) -> Int32? {
     guard let devices else { return nil }
-    for ifindex in devices.routeDeviceIndices {
-      for candidate in devices.interfaceAddresses(ifindex) where candidate.local == address {
-        return ifindex
+    var found: (ifindex: Int32, created: Int64)?
+    if devices.hasInterfaceAddress(address) {
+      for ifindex in devices.routeDeviceIndices {
+        for candidate in devices.interfaceAddresses(ifindex) where candidate.local == address {
+          if let found, found.created > candidate.created { continue }
+          found = (ifindex, candidate.created)
+        }
       }
     }
+    if let found { return found.ifindex }
     // Addresses in a subnet that is local as a whole, as 127.0.0.2 is.
     let result = try? lookup(FlowKey(destination: address), inTable: RouteTable.local)
     guard let result, result.type == .local else { return nil }

@@ -37,8 +37,6 @@ public struct FIBResult<Address: RoutableAddress>: Sendable {
 public struct RouteReference: Hashable, Sendable {
   /// The index into the tables' dense array of routes.
   public var index: Int32
-  /// Makes a reference.
-  init(index: Int32) { self.index = index }
 }
 
 /// Why a lookup gives no way.

@@ -100,12 +100,26 @@ extension RoutingTables {
 }
 
 extension PolicyRule {
-  /// Whether two rules say the same, the devices that their names stand for aside.
-  func isSame(as other: PolicyRule) -> Bool {
+  /// Whether a new rule counts as the same as this one, as `rule_exists`.
+  ///
+  /// What the new one leaves open of addresses and type of service does not matter, nor `not`.
+  func isSame(as new: PolicyRule) -> Bool {
     var mine = self
-    mine.inputIfindex = other.inputIfindex
-    mine.outputIfindex = other.outputIfindex
-    return mine == other
+    mine.inverted = new.inverted
+    mine.inputIfindex = new.inputIfindex
+    mine.outputIfindex = new.outputIfindex
+    mine.target = new.target
+    if new.realms == 0 { mine.realms = 0 }
+    if new.tos == 0 { mine.tos = 0 }
+    if new.sourceLength == 0 {
+      mine.source = new.source
+      mine.sourceLength = 0
+    }
+    if new.destinationLength == 0 {
+      mine.destination = new.destination
+      mine.destinationLength = 0
+    }
+    return mine == new
   }
 }
 

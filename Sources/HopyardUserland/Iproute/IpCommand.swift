@@ -3,11 +3,13 @@ import HopyardSimulator
 /// ip(8).
 enum IpCommand {
   /// The command for the table.
-  static let command = Command("ip", check: { check($0) }) {
-    process,
-    arguments throws(ProcessExit) in
-    try await run(process, arguments)
-  }
+  static let command = Command(
+    "ip",
+    check: { check($0) },
+    run: { process, arguments throws(ProcessExit) in
+      try await run(process, arguments)
+    }
+  )
 
   // MARK: Before anything runs
 

@@ -3,11 +3,13 @@ import HopyardWire
 
 extension IpObject {
   /// `ip nexthop`.
-  static let nexthop = IpObject("nexthop", check: { IpNexthop.check($0, $1) }) {
-    context,
-    arguments throws(ProcessExit) in
-    try IpNexthop.run(arguments, context)
-  }
+  static let nexthop = IpObject(
+    "nexthop",
+    check: { IpNexthop.check($0, $1) },
+    run: { context, arguments throws(ProcessExit) in
+      try IpNexthop.run(arguments, context)
+    }
+  )
 }
 
 /// The commands of `ip nexthop`.

@@ -166,6 +166,7 @@ extension IpRoute {
       }
       var shown = entry
       shown.table = result.table
+      shown.type = route.type
       text.print(shown, to: &output)
     } else {
       describe(route, query, tables, text, context, &output)

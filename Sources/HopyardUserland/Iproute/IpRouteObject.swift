@@ -3,11 +3,13 @@ import HopyardWire
 
 extension IpObject {
   /// `ip route`.
-  static let route = IpObject("route", check: { IpRoute.check($0, $1) }) {
-    context,
-    arguments throws(ProcessExit) in
-    try IpRoute.run(arguments, context)
-  }
+  static let route = IpObject(
+    "route",
+    check: { IpRoute.check($0, $1) },
+    run: { context, arguments throws(ProcessExit) in
+      try IpRoute.run(arguments, context)
+    }
+  )
 }
 
 /// The commands of `ip route`.

@@ -3,11 +3,13 @@ import HopyardWire
 
 extension IpObject {
   /// `ip rule`.
-  static let rule = IpObject("rule", check: { IpRule.check($0, $1) }) {
-    context,
-    arguments throws(ProcessExit) in
-    try IpRule.run(arguments, context)
-  }
+  static let rule = IpObject(
+    "rule",
+    check: { IpRule.check($0, $1) },
+    run: { context, arguments throws(ProcessExit) in
+      try IpRule.run(arguments, context)
+    }
+  )
 }
 
 /// The commands of `ip rule`.

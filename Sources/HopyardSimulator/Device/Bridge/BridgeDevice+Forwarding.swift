@@ -148,9 +148,9 @@ extension BridgeDevice {
   /// Takes a frame that the host's own stack sends through the bridge.
   func output(_ packet: consuming Packet) -> TransmitResult {
     var packet = packet
+    if packet.metadata.flags.contains(.bridgedTranslation) { return resume(packet) }
     statistics.sentPackets &+= 1
     statistics.sentBytes &+= UInt64(packet.count)
-    packet.metadata.bridgeInputPort = 0
     var vlan: UInt16 = 0
     if filtersVLANs {
       guard let admitted = admit(&packet, ownVLANs) else {

@@ -35,6 +35,8 @@ public final class BridgeDevice: NetworkDevice {
   public internal(set) var isMTUSet = false
   /// The address of the bridge identifier, zero until a port or the administrator gave one.
   var identifierAddress = MACAddress.zero
+  /// The senders of translated packets that wait for a neighbour, by journey.
+  var waitingSources: [UInt64: MACAddress] = [:]
   /// `nf_call_iptables`, per bridge.
   @exclusivity(unchecked) public internal(set) var callsIPTables = false
   /// `nf_call_ip6tables`, per bridge.
