@@ -159,6 +159,10 @@ extension NetworkNamespace: NetfilterEnvironment {
     copy.metadata.conntrack = 0
     copy.metadata.conntrackInfo = ConntrackInfo.untracked
     copy.setU16(copy.u16(at: 6) | 0x4000, at: 6)
+    // On the way in a copy ages as if it were forwarded, so that copies cannot go round for ever.
+    let isComingIn =
+      copy.metadata.inputDevice != 0 && !copy.metadata.flags.contains(.forwarded)
+    if isComingIn { copy.setU8(copy.u8(at: 8) &- 1, at: 8) }
     ipv4.setHeaderChecksum(&copy)
     try? ipv4.sendLocal(copy, route)
   }
@@ -178,6 +182,7 @@ extension NetworkNamespace: NetfilterEnvironment {
     acceptLocal: Bool,
     validMark: Bool
   ) -> Bool {
+    if device(input.device)?.isLoopback == true { return true }
     let source = packet.u32(at: 12)
     if source == 0 || source == .max || packet.u32(at: 16) >> 28 == 0xe { return true }
     var key = FlowKey<UInt32>(destination: source, inputIfindex: 1)

@@ -28,7 +28,6 @@ enum NamespaceSettingFiles {
     "ipfrag_time": (\.fragmentTime, positive),
     "route/min_pmtu": (\.minimumPathMTU, 68...Int64(Int32.max)),
     "route/mtu_expires": (\.pathMTUExpires, anyInteger),
-    "tcp_syn_linear_timeouts": (\.tcpSynLinearTimeouts, 0...127),
     "tcp_syn_retries": (\.tcpSynRetries, 1...127),
     "tcp_syn_linear_timeouts": (\.tcpSynLinearTimeouts, 0...127),
     "tcp_sack": (\.tcpSACK, 0...1),

@@ -257,7 +257,7 @@ final class TCPLayer {
     output.source = destination.rawValue
     output.acceptsAnySource = listener.options.isTransparent
     guard let route = try? stack.routeOutput(output) else { return }
-    child.maximumSegment = max(route.mtu - 40, 48)
+    child.maximumSegment = min(max(route.mtu - 40, 48), 65_495)
     child.takeOptions(of: segment)
     child.initialReceive = segment.sequence
     child.receiveNext = segment.sequence &+ 1

@@ -2,8 +2,6 @@ import HopyardWire
 
 /// What a connection sends.
 extension TCPSocket {
-  /// The largest window that is offered without scaling, as Linux begins with.
-  private static var firstWindow: Int { 64_240 }
   /// The receive buffer, as labs' `tcp_rmem` allows.
   private static var receiveLimit: Int { 6_291_456 }
   private static var scale: UInt8 { 10 }
@@ -75,7 +73,7 @@ extension TCPSocket {
     var output = outputOptions(to: remoteAddress.rawValue, .tcp)
     output.source = localAddress.rawValue
     guard let route = try? stack.routeOutput(output) else { return 536 }
-    return max(min(route.device.mtu, max(route.mtu, 88)) - 40, 48)
+    return min(max(min(route.device.mtu, max(route.mtu, 88)) - 40, 48), 65_495)
   }
 
   private func appendTimestamps(_ bytes: inout [UInt8], withEcho: Bool) {
@@ -108,7 +106,9 @@ extension TCPSocket {
   /// The window that a segment offers, and the right edge that it promises.
   private func windowToOffer(isSyn: Bool) -> UInt16 {
     if isSyn {
-      let window = state == .synReceived ? 65_160 : Self.firstWindow
+      // As many whole segments as fit without scaling (`tcp_select_initial_window`).
+      let segment = max(advertisedMSS - (state == .synReceived && usesTimestamps ? 12 : 0), 1)
+      let window = segment > 65_535 ? 65_535 : 65_535 / segment * segment
       advertisedEdge = receiveNext &+ UInt32(window)
       return UInt16(window)
     }
@@ -133,7 +133,7 @@ extension TCPSocket {
   func beginConnecting(_ route: RouteDecision) {
     stack.counters.count(.tcpActiveOpens)
     state = .synSent
-    maximumSegment = max(route.mtu - 40, 48)
+    maximumSegment = min(max(route.mtu - 40, 48), 65_495)
     chooseInitialSequence()
     wire.connected(self)
     opened = stack.simulation.now
