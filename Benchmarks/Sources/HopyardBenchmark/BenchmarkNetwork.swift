@@ -2,10 +2,13 @@ import Hopyard
 
 /// A network under measurement: hosts with addresses and routes, joined by veth pairs.
 final class BenchmarkNetwork {
-  let simulation = Simulation()
+  /// A lab without lines: a machine with its commands, of which rules need `iptables-restore`.
+  private let lab = Lab(name: "benchmark.lab", text: "")
   private let machine: Machine
 
-  init() { machine = Machine(simulation: simulation) }
+  var simulation: Simulation { lab.simulation }
+
+  init() { machine = lab.machine }
 
   /// A host: a namespace with `lo` up.
   func host(_ name: String) throws -> NetworkNamespace {
@@ -98,6 +101,42 @@ final class BenchmarkNetwork {
     return Path(
       from: nodes[0], to: nodes[nodes.count - 1], destination: "10.0.\(nodes.count - 2).2",
       hops: nodes.count - 1)
+  }
+
+  /// Loads rules, in the format of `iptables-save`, into a host.
+  func load(_ rules: String, into host: NetworkNamespace) throws {
+    let text = "ip netns exec \(host.name) iptables-restore <<'END'\n\(rules)END\n"
+    let source = ShellSource(name: "rules", text: text)
+    for line in source.logicalLines() {
+      let ending = lab.runner.session.run(line, of: source)
+      guard ending == nil, lab.runner.session.status == 0 else {
+        throw Options.Failure(message: "the rules of \(host.name) were refused")
+      }
+    }
+  }
+
+  /// Two hosts with eight routers between them, each with conntrack, 100 filter rules and
+  /// masquerading; the rule for known connections stands before the others, or after them.
+  func firewalledChain(establishedFirst: Bool) throws -> Path {
+    let path = try chain(routers: 8)
+    let rules = Self.filterRules(establishedFirst: establishedFirst)
+    for index in 1...8 {
+      if let router = machine.namespace(named: "r\(index)") { try load(rules, into: router) }
+    }
+    return path
+  }
+
+  private static func filterRules(establishedFirst: Bool) -> String {
+    let known = "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
+    var text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+    if establishedFirst { text += known }
+    for index in 0..<100 {
+      text +=
+        "-A FORWARD -s 192.168.\(index).0/24 -p udp -m udp --dport \(1000 + index) -j DROP\n"
+    }
+    text += known + "-A FORWARD -j ACCEPT\nCOMMIT\n"
+    return text + "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+      + ":POSTROUTING ACCEPT [0:0]\n-A POSTROUTING ! -o lo -j MASQUERADE\nCOMMIT\n"
   }
 
   /// Switches of a hundred hosts each around one core, all idle.

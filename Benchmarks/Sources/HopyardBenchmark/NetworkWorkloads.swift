@@ -14,6 +14,14 @@ enum NetworkWorkloads {
     try batches(parameters) { try $0.chain(routers: 8) }
   }
 
+  static func chainEstablished(_ parameters: Workload.Parameters) throws -> Measurement {
+    try batches(parameters) { try $0.firewalledChain(establishedFirst: true) }
+  }
+
+  static func chainScan(_ parameters: Workload.Parameters) throws -> Measurement {
+    try batches(parameters) { try $0.firewalledChain(establishedFirst: false) }
+  }
+
   static func cableBridge(_ parameters: Workload.Parameters) throws -> Measurement {
     try stream(parameters) { try $0.bridge() }
   }

@@ -13,6 +13,8 @@ enum Workload {
     ("veth", NetworkWorkloads.veth),
     ("bridge", NetworkWorkloads.bridge),
     ("chain8", NetworkWorkloads.chain),
+    ("chain8-fw-est", NetworkWorkloads.chainEstablished),
+    ("chain8-fw-scan", NetworkWorkloads.chainScan),
     ("cable-bridge", NetworkWorkloads.cableBridge),
     ("cable-chain", NetworkWorkloads.cableChain),
     ("idle", NetworkWorkloads.idle),

@@ -117,10 +117,7 @@ struct FrameFuzzer {
     """
 
   private func build() throws -> Lab {
-    var lab = Lab(name: "frames.lab", text: Self.network + "\n" + Self.rules + "\n")
-    if lab.userland.commands["iptables-restore"] == nil {
-      lab = Lab(name: "frames.lab", text: Self.network)
-    }
+    let lab = Lab(name: "frames.lab", text: Self.network + "\n" + Self.rules + "\n")
     if let problem = lab.problems.first { throw FuzzFailure("\(problem)") }
     let ending = lab.run()
     guard ending == .finished else { throw FuzzFailure("the network was not built: \(ending)") }

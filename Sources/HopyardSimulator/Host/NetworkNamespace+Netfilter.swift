@@ -68,9 +68,13 @@ extension NetworkNamespace: NetfilterEnvironment {
   func defragment(_ packet: inout Packet, at hook: Hook) -> Bool {
     guard packet.u16(at: 6) & 0x3fff != 0 else { return true }
     let device = packet.metadata.inputDevice == 0 ? nil : self.device(packet.metadata.inputDevice)
-    guard let whole = ipv4.conntrackReassembler.add(packet.clone(), on: device) else {
+    guard var whole = ipv4.conntrackReassembler.add(packet.clone(), on: device) else {
       return false
     }
+    // Logs and bridges still look at the link header.
+    let length = Int(packet.metadata.linkHeaderLength)
+    (whole.start - length).copyMemory(from: packet.start - length, byteCount: length)
+    whole.metadata.linkHeaderLength = UInt16(length)
     packet = whole
     return true
   }
@@ -141,6 +145,17 @@ extension NetworkNamespace: NetfilterEnvironment {
     reset.metadata.etherType = .ipv4
     netfilter.attach(reset, to: packet)
     guard let route = route(ofLocal: reset) else { return }
+    if packet.metadata.flags.contains(.bridgeNetfilter),
+      packet.metadata.linkHeaderLength >= 14,
+      let port = device(packet.metadata.bridgeInputPort)
+    {
+      // A bridged segment is answered on its own link, in the name of its receiver.
+      let receiver = packet.linkDestination
+      let sender = packet.linkSource
+      ipv4.setHeaderChecksum(&reset)
+      _ = port.send(reset, to: sender, from: receiver)
+      return
+    }
     try? ipv4.sendLocal(reset, route)
   }
 

@@ -4,8 +4,10 @@ extension CommandTable {
     add([
       EchoCommand.command, PrintfCommand.command, KillCommand.command, SleepCommand.command,
       TimeoutCommand.command, WhichCommand.command, SedCommand.command,
+      SortCommand.command, UniqCommand.command, CutCommand.command, TrCommand.command,
+      SeqCommand.command, PasteCommand.command, NlCommand.command,
     ])
-    add(TestCommand.all + GrepCommand.all + AwkCommand.all + CatCommands.all + SortCommands.all)
+    add(TestCommand.all + GrepCommand.all + AwkCommand.all + CatCommands.all)
     add(FileCommands.all + SmallCommands.all + DumpCommands.all + WrapperCommands.all)
   }
 }

@@ -168,7 +168,7 @@ public final class Conntrack {
     }
   }
 
-  private var lastFailureIsFull = false
+  @exclusivity(unchecked) private var lastFailureIsFull = false
 
   @inline(__always)
   private func resolve(
@@ -462,7 +462,7 @@ struct LingeringSlots {
     guard first < slots.count, slots[first].time < time else { return nil }
     let slot = slots[first]
     first += 1
-    if first == slots.count || first > 1024 {
+    if first == slots.count || (first > 1024 && first * 2 > slots.count) {
       slots.removeFirst(first)
       first = 0
     }

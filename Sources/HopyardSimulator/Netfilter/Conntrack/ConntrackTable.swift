@@ -25,7 +25,7 @@ final class ConntrackTable<Address: AddressWord> {
   @exclusivity(unchecked) private(set) var limit: UInt32 = 0
   /// How many entries live, confirmed or not.
   @exclusivity(unchecked) private(set) var count = 0
-  private var lastSerial: UInt32 = 0
+  @exclusivity(unchecked) private var lastSerial: UInt32 = 0
 
   deinit {
     for chunk in chunks { chunk.deallocate() }

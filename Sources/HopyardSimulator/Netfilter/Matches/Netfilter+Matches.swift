@@ -446,6 +446,14 @@ struct TCPOptionRange {
 }
 
 extension Packet {
+  /// The destination in the link header that was pulled.
+  var linkDestination: MACAddress {
+    let offset = -Int(metadata.linkHeaderLength)
+    let high = UInt16(bigEndian: start.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
+    let low = UInt32(bigEndian: start.loadUnaligned(fromByteOffset: offset + 2, as: UInt32.self))
+    return MACAddress(rawValue: UInt64(high) << 32 | UInt64(low))
+  }
+
   /// The source in the link header that was pulled.
   var linkSource: MACAddress {
     let offset = -Int(metadata.linkHeaderLength) + 6

@@ -80,7 +80,10 @@ public final class LiveTable {
 
   /// The hook of a base chain; nil for others.
   public func hook(ofChain name: String) -> RuleHook? {
-    chainIndex(name).flatMap { draft?[$0].hook ?? sealed.chains[$0].hook }
+    guard let index = chainIndex(name) else { return nil }
+    // A user's chain of a draft has no hook, and may not be in the sealed table yet.
+    if let draft { return draft[index].hook }
+    return sealed.chains[index].hook
   }
 
   /// The names of the chains in order.
