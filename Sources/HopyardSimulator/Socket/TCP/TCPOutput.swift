@@ -151,6 +151,7 @@ extension TCPSocket {
     initialSend = UInt32(truncatingIfNeeded: wire.random.next())
     timestampOffset = UInt32(truncatingIfNeeded: wire.random.next())
     sendUnacknowledged = initialSend
+    lastSmallEnd = initialSend
     sendNext = initialSend
     sendMaximum = initialSend
   }
@@ -181,9 +182,13 @@ extension TCPSocket {
       let count = min(left, maximumSegment, windowLeft)
       guard count > 0, congestionLeft > 0 else { break }
       if count < maximumSegment && outstanding > 0 && count < left { break }
-      // Nagle (RFC 9293 §3.7.4): one small segment at a time.
+      // Nagle (RFC 9293 §3.7.4) as Minshall has it: one small segment at a time.
       let isLast = count == left
-      if count < maximumSegment && outstanding > 0 && !isNoDelay && !(isFinQueued && isLast) {
+      let hasSmallOnItsWay =
+        lastSmallEnd.isAfter(sendUnacknowledged) && !lastSmallEnd.isAfter(sendNext)
+      if count < maximumSegment && outstanding > 0 && hasSmallOnItsWay && !isNoDelay
+        && !(isFinQueued && isLast)
+      {
         break
       }
       var flags: SegmentFlags = isLast ? [.ack, .psh] : .ack
@@ -191,6 +196,7 @@ extension TCPSocket {
       if carriesFin { flags.insert(.fin) }
       let sequence = sendNext
       sendNext = sendNext &+ UInt32(count) &+ (carriesFin ? 1 : 0)
+      if count < maximumSegment { lastSmallEnd = sendNext }
       if carriesFin { finSent() }
       noteSent()
       send(flags, sequence: sequence, offset: offset, count: count)

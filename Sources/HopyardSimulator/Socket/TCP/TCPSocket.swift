@@ -44,6 +44,8 @@ public final class TCPSocket: Socket {
   var sendNext: UInt32 = 0
   /// The highest sequence number sent so far.
   var sendMaximum: UInt32 = 0
+  /// Where the last segment shorter than the maximum ended.
+  var lastSmallEnd: UInt32 = 0
   var sendWindow = 0
   var sendWindowUpdate: UInt32 = 0
   var sendScale: UInt8 = 0
