@@ -228,7 +228,6 @@ final class MacvlanPort: ReceiveHandler {
 
   private func hand(_ packet: consuming Packet, to child: MacvlanDevice, isLocal: Bool) {
     packet.scrub(crossing: child.host !== device.host)
-    if packet.metadata.vlanProtocol != 0 { NetworkDevice.insertTag(&packet) }
     child.host.backlog.enqueue(packet, for: child)
   }
 
