@@ -157,7 +157,17 @@ enum IpCommand {
     for line in IpBatchLine.lines(of: String(decoding: bytes, as: UTF8.self)) {
       try await process.step()
       if line.words.isEmpty { continue }
-      if try await run(line.words, context) != 0 {
+      context.endsCommandOnly = false
+      var result: Int32
+      do {
+        result = try await run(line.words, context)
+      } catch {
+        // What is wrong with the words themselves ends ip, and with it the batch.
+        guard case .status(let given) = error, context.endsCommandOnly else { throw error }
+        result = given
+      }
+      if result == 255 { throw .status(255) }
+      if result != 0 {
         try await process.printError("Command failed \(name):\(line.number)\n")
         status = 1
         if !context.options.isForced { break }

@@ -10,6 +10,8 @@ final class IpContext {
   let process: Process?
   /// The namespace on which it works.
   var namespace: NetworkNamespace
+  /// Whether the last error ends the command alone, and not a whole batch with it.
+  var endsCommandOnly = false
   /// What was written so far: descriptor 1 or 2, and the text.
   private(set) var written: [(descriptor: Int32, text: String)] = []
 
@@ -61,6 +63,7 @@ final class IpContext {
   /// Says `Cannot find device`, and gives the exit status 1.
   func noDevice(_ name: String) -> Int32 {
     printError("Cannot find device \"\(name)\"\n")
+    endsCommandOnly = true
     return 1
   }
 }
