@@ -241,7 +241,7 @@ private final class CountingTracer: Tracer {
 
   func record(_ step: TraceStep) {
     steps += 1
-    if !step.verdict.isEmpty { verdicts[step.verdict, default: 0] += 1 }
+    if step.stage == "drop" || step.stage == "deliver" { verdicts[step.verdict, default: 0] += 1 }
     bytes += step.text.utf8.count + step.after.utf8.count
   }
 }

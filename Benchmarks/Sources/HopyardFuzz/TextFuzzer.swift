@@ -29,8 +29,8 @@ struct TextFuzzer {
       if !corpus.dumps.isEmpty, random.once(in: 2) { dump = random.pick(corpus.dumps) }
       if !random.once(in: 20) { dump = mutator.mutate(dump, with: Array(source.next().utf8)) }
       let text =
-        Array("iptables-restore <<'END OF RULES'\n".utf8) + dump
-        + Array("\nEND OF RULES\niptables-save\niptables-legacy-save\n".utf8)
+        Array("iptables-restore <<'END_OF_RULES'\n".utf8) + dump
+        + Array("\nEND_OF_RULES\niptables-save\niptables-legacy-save\n".utf8)
       try check(text, "rules \(index), seed \(seed)", runs: true, &tally)
     }
     print("rule dumps   \(count) loaded: \(tally)")
@@ -42,11 +42,13 @@ struct TextFuzzer {
     var ran = 0
     var failedLines = 0
     var endings: [String: Int] = [:]
+    var example = ""
 
     var description: String {
       let kinds = endings.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
       return "\(refused) refused with a place, \(accepted) accepted, \(ran) run "
         + "(\(kinds.joined(separator: ", ")); \(failedLines) commands failed)"
+        + (example.isEmpty ? "" : "\n  the last refusal: \(example)")
     }
   }
 
@@ -69,7 +71,12 @@ struct TextFuzzer {
         throw FuzzFailure("\(name): a problem without a place: \(problem)")
       }
     }
-    if problems.isEmpty { tally.accepted += 1 } else { tally.refused += 1 }
+    if let problem = problems.last {
+      tally.refused += 1
+      tally.example = "\(problem)"
+    } else {
+      tally.accepted += 1
+    }
     if runs && problems.isEmpty {
       tally.ran += 1
       let ending = lab.run()
