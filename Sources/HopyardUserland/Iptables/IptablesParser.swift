@@ -122,7 +122,7 @@ struct IptablesParser {
     }
     let isZero = command == .zero || present == .zero
     guard !request.alsoZeroes, isZero, others.contains(present) else {
-      throw .parameter("Cannot use -\(command.rawValue) with -\(present.rawValue)\n")
+      throw .parameter("Cannot use -\(command.rawValue) with -\(present.rawValue)")
     }
     request.alsoZeroes = true
     if command != .zero { request.command = command }
@@ -288,7 +288,7 @@ struct IptablesParser {
   /// Checks the name of a chain that is to be made.
   static func checkChainName(_ name: String, _ family: RuleFamily) throws(IptablesFailure) {
     if let first = name.first, first == "-" || first == "!" {
-      throw .parameter("chain name not allowed to start with `\(first)'\n")
+      throw .parameter("chain name not allowed to start with `\(first)'")
     }
     if name.utf8.count >= 29 {
       throw .parameter("chain name `\(name)' too long (must be under 29 chars)")
@@ -296,10 +296,10 @@ struct IptablesParser {
     if name.isEmpty || ExtensionCatalog.target(name, family) != nil
       || ExtensionCatalog.unmodelledTargets.contains(name)
     {
-      throw .parameter("chain name may not clash with target name\n")
+      throw .parameter("chain name may not clash with target name")
     }
     if name.utf8.contains(where: { $0 == 0x20 || (9...13).contains($0) }) {
-      throw .parameter("Invalid chain name `\(name)'\n")
+      throw .parameter("Invalid chain name `\(name)'")
     }
   }
 

@@ -27,7 +27,7 @@ extension Match {
     case .connectionLimit(let match):
       return " #conn \(match.countsDestination ? "dst" : "src")/\(match.prefixLength) "
         + "\(match.isUpTo ? "<=" : ">") \(match.limit)"
-    case .connectionMark(let match): return mark(" connmark match ", match)
+    case .connectionMark(let match): return mark(" connmark match" + (match.inverted ? " " : "  "), match)
     case .mark(let match): return mark(" mark match ", match)
     case .conntrack(let match): return match.text(family, prefix: " ")
     case .dscp(let match):
@@ -100,6 +100,11 @@ extension Match {
       if let flags = match.flags { text += tcpFlags(flags, numeric) }
       return text
     case .tos(let match):
+      if !numeric, match.mask == 0x3f,
+        let known = TOSText.names.first(where: { $0.1 == match.value })
+      {
+        return " tos match\(not(match.inverted)) " + known.0
+      }
       return " tos match\(not(match.inverted))" + hexadecimal(match.value, width: 2) + "/"
         + hexadecimal(match.mask, width: 2)
     case .u32(let match): return " u32\(match.inverted ? " !" : "") \"\(match.text)\""
@@ -129,7 +134,7 @@ extension Match {
 
   private func tcpFlags(_ flags: TCPFlagsMatch, _ numeric: Bool) -> String {
     func words(_ set: TCPFlags) -> String {
-      if numeric { return hexadecimal(set.rawValue, width: 2) }
+      if numeric { return "0x" + hexadecimal(set.rawValue, width: 2).dropFirst(2).uppercased() }
       if set.isEmpty { return "NONE" }
       return TCPExtension.names.filter { set.contains($0.1) }.map(\.0).joined(separator: ",")
     }

@@ -28,7 +28,7 @@ struct RuleListing {
       text += isExact ? "    pkts      bytes " : " pkts bytes "
     }
     text += "target     prot opt"
-    if isVerbose { text += " in     out   " }
+    if isVerbose { text += " in     out    " }
     return text + " source               destination         \n"
   }
 
@@ -58,7 +58,7 @@ struct RuleListing {
     if isVerbose {
       text += count(counters.packets, 8) + " " + count(counters.bytes, 10) + " "
     }
-    text += padded(rule.target?.name ?? "", 9) + " "
+    text += padded(targetName(rule), 9) + " "
     text += protocolText(rule, padding: 4) + " "
     text += options(rule) + " "
     if isVerbose {
@@ -72,12 +72,18 @@ struct RuleListing {
 
   /// One rule as `-v` prints it while it is edited.
   func edited(_ rule: Rule) -> String {
-    var text = (rule.target?.name ?? "") + " "
+    var text = targetName(rule) + " "
     text += protocolText(rule, padding: 0) + " opt " + options(rule) + " "
     text += "in \(interface(rule.inInterface)) out \(interface(rule.outInterface)) "
     text += sign(rule.source) + address(rule.source) + " "
     text += sign(rule.destination) + "-> " + address(rule.destination) + "  "
     return text + tail(rule) + "\n"
+  }
+
+  /// NOTRACK is another name of CT, which listings prefer.
+  private func targetName(_ rule: Rule) -> String {
+    if case .notrack = rule.target { return "CT" }
+    return rule.target?.name ?? ""
   }
 
   private func protocolText(_ rule: Rule, padding: Int) -> String {

@@ -86,7 +86,7 @@ extension Target {
       let level =
         numeric
         ? "flags \(target.flags.rawValue) level \(target.level)"
-        : (target.flags.listed + "level " + Self.levelName(target.level))
+        : "level " + Self.levelName(target.level) + target.flags.listed
       return " LOG \(level)" + (target.prefix.isEmpty ? "" : " prefix \"\(target.prefix)\"")
     case .mark(let mark): return " MARK" + mark.listed
     case .masquerade(let target):
@@ -110,7 +110,7 @@ extension Target {
     case .tee(let target):
       return " TEE gw:" + IptablesAddress.text(target.gateway, family)
         + (target.outInterface.map { " oif=\($0)" } ?? "")
-    case .tos(let target): return " TOS set " + target.text
+    case .tos(let target): return target.listed(numeric: numeric)
     case .tproxy(let target):
       return " TPROXY redirect \(IptablesAddress.text(target.address, family)):\(target.port)"
         + " mark \(hexadecimal(target.mark))/\(hexadecimal(target.mask))"
@@ -188,7 +188,7 @@ extension LogTarget.Flags {
   }
 
   fileprivate var listed: String {
-    Self.words.filter { contains($0.0) }.map { $0.1 + " " }.joined()
+    Self.words.filter { contains($0.0) }.map { " " + $0.1 }.joined()
   }
 }
 
@@ -205,6 +205,18 @@ extension NFLogTarget {
 }
 
 extension TOSTarget {
+  fileprivate func listed(numeric: Bool) -> String {
+    if !numeric {
+      if mask == 0x3f, let known = TOSText.names.first(where: { $0.1 == value }) {
+        return "  TOS set" + known.0
+      }
+      if value == 0 { return " TOS and " + hexadecimal(~mask, width: 2) }
+      if value == mask { return " TOS or " + hexadecimal(value, width: 2) }
+      if mask == 0 { return " TOS xor " + hexadecimal(value, width: 2) }
+    }
+    return " TOS set " + text
+  }
+
   fileprivate var text: String {
     hexadecimal(value, width: 2) + "/" + hexadecimal(mask, width: 2)
   }

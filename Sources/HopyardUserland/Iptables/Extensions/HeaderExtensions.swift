@@ -117,7 +117,7 @@ enum DSCPText {
     case ("CS", 1) where (0...7).contains(digits[0]): return UInt8(8 * digits[0])
     case ("AF", 2) where (1...4).contains(digits[0]) && (1...3).contains(digits[1]):
       return UInt8(8 * digits[0] + 2 * digits[1])
-    default: throw .parameter("Invalid DSCP value `\(text)'\n")
+    default: throw .parameter("Invalid DSCP value `\(text)'")
     }
   }
 }

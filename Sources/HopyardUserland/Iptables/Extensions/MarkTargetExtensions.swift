@@ -151,7 +151,7 @@ final class ConntrackTargetExtension: RuleExtension {
       result.zoneIsMark = value == "mark"
       if result.zoneIsMark { return }
       guard let number = IptablesNumber.parse(value), let zone = UInt16(exactly: number) else {
-        throw .parameter("Cannot parse \(value) as a zone ID\n")
+        throw .parameter("Cannot parse \(value) as a zone ID")
       }
       result.zone = zone
     }

@@ -9,12 +9,12 @@ enum NATText {
       return port
     }
     guard let port = ServiceNames.port(String(text), protocol: nil) else {
-      throw .parameter("Port `\(text)' not valid\n")
+      throw .parameter("Port `\(text)' not valid")
     }
     return port
   }
 
-  /// `PORT[-PORT[/PORT]]`; only DNAT and REDIRECT know the base port.
+  /// `PORT[-PORT[/PORT]]`; only DNAT knows the base port.
   static func ports(_ text: Substring, takesBase: Bool) throws(IptablesFailure) -> NATPorts {
     guard let dash = text.firstIndex(of: "-") else {
       if text.contains(":") { throw .parameter("Invalid port:port syntax - use dash") }
@@ -30,7 +30,7 @@ enum NATText {
       base = takesBase ? try port(baseText) : 0
     }
     let last = try port(rest)
-    guard first <= last else { throw .parameter("Port range `\(rest)' funky\n") }
+    guard first <= last else { throw .parameter("Port range `\(rest)' funky") }
     return NATPorts(first, last, base: base)
   }
 
@@ -45,7 +45,7 @@ enum NATText {
       if let colon = text.lastIndex(of: ":") {
         addresses = text[..<colon]
         portText = text[text.index(after: colon)...]
-        if addresses.contains(":") { throw .parameter("Bad IP address \"\(text)\"\n") }
+        if addresses.contains(":") { throw .parameter("Bad IP address \"\(text)\"") }
       }
     } else if text.hasPrefix("[") {
       guard let bracket = text.firstIndex(of: "]") else {
@@ -65,7 +65,7 @@ enum NATText {
     var ends: [UInt128] = []
     for part in addresses.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false) {
       guard let address = IptablesAddress.parse(String(part), family) else {
-        throw .parameter("Bad IP address \"\(part)\"\n")
+        throw .parameter("Bad IP address \"\(part)\"")
       }
       ends.append(address)
     }
@@ -160,7 +160,10 @@ final class PortTargetExtension: RuleExtension {
       guard NATText.hasPorts(context.protocol) else {
         throw .parameter("Need TCP, UDP, SCTP or DCCP with port specification")
       }
-      result.ports = try NATText.ports(value[...], takesBase: isRedirect)
+      if isRedirect, value.contains("/") {
+        throw .parameter("Shifted portmap ranges not supported with this kernel")
+      }
+      result.ports = try NATText.ports(value[...], takesBase: false)
     case 1: result.options.insert(.random)
     default: result.options.insert(.randomFully)
     }

@@ -25,16 +25,17 @@ enum RateText {
     return (scale * seconds / rate, isTooFast)
   }
 
-  /// The text of an interval, with the longest unit in which it is exact or near enough.
+  /// The text of an interval, with the shortest unit in which it is exact or near enough.
   static func text(_ interval: UInt64, scale: UInt64) -> String {
     guard interval > 0 else { return "1/sec" }
-    var index = 1
-    while index < units.count {
-      let longer = units[index].seconds * scale
-      if interval > longer || longer / interval < longer % interval { break }
-      index += 1
+    // From days down to seconds, as long as the shorter unit still says it well.
+    var index = units.count - 1
+    while index > 0 {
+      let shorter = units[index - 1].seconds * scale
+      if interval > shorter || shorter / interval < shorter % interval { break }
+      index -= 1
     }
-    let unit = units[index - 1]
+    let unit = units[index]
     return "\(unit.seconds * scale / interval)/\(unit.text)"
   }
 }
@@ -261,7 +262,7 @@ final class HashLimitExtension: RuleExtension {
       guard let (interval, isTooFast) = RateText.parse(value, scale: Self.scale) else {
         throw .parameter("hashlimit: Bad value for \"--\(option.name)\" option: \"\(value)\"")
       }
-      guard !isTooFast, interval > 0 else { throw .parameter("Rate too fast \"\(value)\"\n") }
+      guard !isTooFast, interval > 0 else { throw .parameter("Rate too fast \"\(value)\"") }
       result.average = interval
     case 2, 3:
       let length = UInt8(
