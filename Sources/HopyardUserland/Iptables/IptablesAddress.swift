@@ -63,8 +63,7 @@ enum IptablesAddress {
       case 0: return "default"
       default: return nil
       }
-    case .ipv6:
-      return mask == family.fullMask && address == 1 ? "ip6-localhost" : nil
+    case .ipv6: return nil
     }
   }
 

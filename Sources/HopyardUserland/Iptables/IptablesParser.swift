@@ -217,13 +217,15 @@ struct IptablesParser {
       }
       try set(letter, invertible: true)
       let match = try InterfaceText.parse(value, inverted: inverted, warnings: &request.warnings)
-      // A wildcard of no characters is no restriction.
+      // A wildcard of no characters is no restriction, and nf_tables does not keep it.
       let kept =
-        match.isPrefix && match.name.isEmpty && !(match.inverted && program.variant == .nft)
+        match.isPrefix && match.name.isEmpty && !match.inverted && program.variant == .nft
         ? nil : match
       if letter == "i" { request.rule.inInterface = kept } else { request.rule.outInterface = kept }
     case "f":
-      guard program.family == .ipv4 else { throw .parameter("unknown option \"\(scanner.culprit)\"") }
+      guard program.family == .ipv4 else {
+        throw .parameter("`-f' is not supported in IPv6, use -m frag instead")
+      }
       try set("f", invertible: true)
       request.rule.fragment = !inverted
     case "v":

@@ -26,7 +26,7 @@ extension IptablesCommand {
       case .missingValue, .unknown:
         throw .plain(
           GetoptText.error(program.name, scanner.culprit)
-            + "Try `\(program.name) -h' for more information.\n")
+            + "Try `\(program.ownName) -h' for more information.\n")
       case .option(let code, let value):
         switch code {
         case 99: options.takesCounters = true
@@ -101,8 +101,19 @@ struct DumpReader {
       let content = String(rest[..<(end ?? rest.endIndex)]) ?? ""
       rest = end.map { rest[rest.index(after: $0)...] } ?? rest[rest.endIndex...]
       do throws(IptablesFailure) {
-        try read(line: content, endsWell: end != nil)
+        try read(line: content)
       } catch {
+        // The legacy program carries out each line before it reads the next.
+        if !isNFT, let table,
+          let earlier = RulesetTransaction(
+            program: program, environment: environment, name: table
+          ).rehearse(steps)
+        {
+          if case .kernel = earlier.cause {
+            fail(earlier.line, nil)
+            return 1
+          }
+        }
         return report(error)
       }
       if let status { return status }
@@ -129,14 +140,14 @@ struct DumpReader {
     status = 1
   }
 
-  private mutating func read(line text: String, endsWell: Bool) throws(IptablesFailure) {
+  private mutating func read(line text: String) throws(IptablesFailure) {
     if text.isEmpty { return }
     if text.hasPrefix("#") {
       if options.isVerbose { environment.print(text + "\n") }
       return
     }
     let isInTable = table != nil || isSkipping
-    if text == "COMMIT", isInTable, endsWell {
+    if text == "COMMIT", isInTable {
       try commit()
       return
     }

@@ -95,7 +95,6 @@ struct RuleListing {
   }
 
   private func options(_ rule: Rule) -> String {
-    if family == .ipv6 { return "  " }
     return switch rule.fragment {
     case nil: "--"
     case true: "-f"

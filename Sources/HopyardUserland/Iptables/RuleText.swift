@@ -3,6 +3,9 @@ import HopyardWire
 
 /// Protocols in the text of rules.
 enum ProtocolText {
+  /// Words for protocols that other commands know and iptables does not.
+  private static let unknown: Set<String> = ["icmp6", "ip-encap", "ospfigp"]
+
   /// Reads a name or number; `all` is 0.
   static func parse(_ text: String, _ family: RuleFamily) throws(IptablesFailure) -> IPProtocol {
     if let number = IptablesNumber.parse(text) {
@@ -15,7 +18,7 @@ enum ProtocolText {
     if text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) || text.isEmpty {
       throw .parameter("unknown protocol \"\(text)\" specified")
     }
-    guard let value = IPProtocol(text) else {
+    guard !unknown.contains(text), let value = IPProtocol(text) else {
       throw .parameter("unknown protocol \"\(text)\" specified")
     }
     return value
@@ -109,7 +112,7 @@ struct RuleText {
 
   private func interface(_ option: String, _ match: InterfaceMatch) -> String {
     // A wildcard of no characters is no restriction.
-    if match.isPrefix, match.name.isEmpty, !match.inverted { return "" }
+    if match.isPrefix, match.name.isEmpty, !match.inverted || variant == .legacy { return "" }
     return (match.inverted ? " !" : "") + " \(option) " + match.pattern
   }
 }

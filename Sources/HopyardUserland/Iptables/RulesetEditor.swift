@@ -50,8 +50,8 @@ struct RulesetEditor {
     if let jump = request.jump, !request.hasTargetExtension { try checkJump(jump, request) }
     if command == .append || command == .insert { _ = ruleset.table(name) }
     guard let table, table.hasChain(chain) else {
-      if isNFT, command == .check || command == .delete && request.number == nil {
-        throw .kernel(self.table == nil || isBase(chain) ? .badRule : .noSuchChain)
+      if command == .check || command == .delete && request.number == nil {
+        throw .kernel(.badRule)
       }
       throw .kernel(.noSuchChain)
     }
@@ -116,7 +116,9 @@ struct RulesetEditor {
   ) -> String? {
     if let words = request.deferredFailure { return words }
     if let jump = rule.destinationChain, table.hook(ofChain: jump) != nil {
-      return request.isGoto ? "Operation not supported" : "No such file or directory"
+      // nf_tables makes a base chain only when it is first written to.
+      let isThere = jump == request.chain || (table.ruleCount(ofChain: jump) ?? 0) > 0
+      return isThere ? "Operation not supported" : "No such file or directory"
     }
     if let problem = RuleValidation.problem(rule, name, .nft) { return problem.rawValue }
     if let hook = table.hook(ofChain: request.chain ?? ""),
@@ -187,6 +189,7 @@ struct RulesetEditor {
       } catch {
         switch error {
         case .noSuchChain: throw .kernel(.noSuchChain)
+        case .wrongKind where isNFT && isUnusedBase(chain, table): return
         default:
           if isNFT {
             failures.append(
@@ -207,16 +210,24 @@ struct RulesetEditor {
       (table.ruleCount(ofChain: chain) ?? 0) > 0
         || table.chainNames.contains { table.destinations(ofChain: $0).contains(chain) }
     }
-    if let first = busy.first {
+    if !busy.isEmpty {
       if isNFT {
         for chain in busy {
           failures.append((line, "CHAIN_DEL failed (Device or resource busy): chain \(chain)"))
         }
         return
       }
-      throw .kernel(table.referenceCount(ofChain: first) > 0 ? .tooManyLinks : .notEmpty)
+      let isNotEmpty = busy.contains { (table.ruleCount(ofChain: $0) ?? 0) > 0 }
+      throw .kernel(isNotEmpty ? .notEmpty : .tooManyLinks)
     }
     table.removeChains(names)
+  }
+
+  /// Whether a base chain is as it was when it was made, so that nf_tables can forget it.
+  private func isUnusedBase(_ chain: String, _ table: LiveTable) -> Bool {
+    guard table.ruleCount(ofChain: chain) == 0 else { return false }
+    let sealed = table.table
+    return sealed.index(of: chain).map { sealed.chains[$0].policy == .accept } ?? false
   }
 
   private func renameChain(_ request: IptablesRequest) throws(IptablesFailure) {

@@ -37,9 +37,30 @@ struct RulesetTransaction {
         failures = problemFailures(problem, steps, before)
       }
       guard failures.isEmpty else { throw failure(failures) }
+      // nf_tables forgets a table that is emptied and not written to again.
+      if program.variant == .nft, steps.count == 1, case .clear(false) = steps[0].step {
+        ruleset.discard(name)
+      }
     } catch {
       undo(before)
       throw error
+    }
+  }
+
+  /// What would go wrong if the steps were taken, before the kernel sees the table.
+  func rehearse(_ steps: [(line: Int, step: Step)]) -> Failure? {
+    let before = ruleset.existing(name)?.snapshot()
+    environment.isMuted = true
+    defer {
+      environment.isMuted = false
+      undo(before)
+    }
+    var editor = RulesetEditor(program, environment, name)
+    do {
+      try take(steps, &editor)
+      return nil
+    } catch {
+      return error
     }
   }
 
@@ -54,7 +75,8 @@ struct RulesetTransaction {
           if isVerbose {
             for hook in name.hooks { environment.print("Flushing chain `\(hook.chainName)'\n") }
           }
-          table.clear()
+          // The legacy kernel interface has no way to forget a policy.
+          table.clear(keepingPolicies: program.variant == .legacy)
         case .declare(let chain, let policy, let counters):
           try editor.declare(chain, policy: policy, counters: counters)
         case .request(let request): try editor.perform(request, line: line)
@@ -88,8 +110,11 @@ struct RulesetTransaction {
       return Failure(
         line: line, cause: .kernel(failures.contains { $0.text == "loop" } ? .loop : .invalid))
     }
-    // One command has no line to tell.
-    let texts = failures.map { $0.line == 0 ? " \($0.text)" : "line \($0.line): \($0.text)" }
+    // One command has no line to tell, and tells of its first failure only.
+    let texts =
+      line == 0
+      ? failures.prefix(1).map { " \($0.text)" }
+      : failures.map { "line \($0.line): \($0.text)" }
     return Failure(line: line, cause: .batch(texts))
   }
 

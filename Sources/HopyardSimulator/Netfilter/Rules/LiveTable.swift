@@ -253,10 +253,17 @@ public final class LiveTable {
     for index in draft?.indices ?? 0..<0 { draft?[index].slots.removeAll() }
   }
 
-  /// Removes all rules and the users' chains, and makes the policies ACCEPT with zero counters.
-  public func clear() {
+  /// Removes all rules and the users' chains.
+  ///
+  /// Unless they are kept, the policies become ACCEPT with zero counters.
+  public func clear(keepingPolicies: Bool = false) {
     beginEdit()
-    draft = name.hooks.map { DraftChain(name: $0.chainName, hook: $0) }
+    guard keepingPolicies else {
+      draft = name.hooks.map { DraftChain(name: $0.chainName, hook: $0) }
+      return
+    }
+    draft?.removeAll { $0.hook == nil }
+    for index in draft?.indices ?? 0..<0 { draft?[index].slots.removeAll() }
   }
 
   /// Removes all users' chains that no rule of another chain needs, with their rules.
