@@ -110,7 +110,7 @@ final class UDPChannel: Channel {
   var onDatagram: ((Datagram) -> Void)?
   /// Whether anything may be sent.
   var maySend = true
-  private let closing: () -> Void
+  private var closing: (() -> Void)?
 
   init(_ socket: UDPSocket, closing: (() -> Void)? = nil) {
     self.socket = socket
@@ -153,7 +153,10 @@ final class UDPChannel: Channel {
     if endIsEmpty { try? socket.send([], to: destination?.address, port: destination?.port) }
   }
 
-  override func close() { closing() }
+  override func close() {
+    closing?()
+    closing = nil
+  }
 
   override func writeCall(_ count: Int) -> String {
     guard let destination else { return super.writeCall(count) }

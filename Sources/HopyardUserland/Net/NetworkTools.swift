@@ -3,7 +3,10 @@ extension CommandTable {
   /// network's settings.
   public func addNetworkTools() {
     add([
-      NetcatCommand.command, PingCommand.command, SocatCommand.command, SysctlCommand.command,
+      ArpCommand.command, ArpingCommand.command, CounterCommand.command, EthtoolCommand.command,
+      IfconfigCommand.command, NamespaceCommands.nsenter, NamespaceCommands.unshare,
+      NetcatCommand.command, PingCommand.command, RouteCommand.command, SocatCommand.command,
+      SocketStatisticsCommand.command, SysctlCommand.command,
     ])
     alias("netcat", to: "nc")
     alias("nc.openbsd", to: "nc")
@@ -14,5 +17,8 @@ extension Userland {
   /// Shows `/proc/sys`, `/proc/net` and `/sys/class/net`.
   func mountNetworkViews() {
     files.mount(SystemSettingsTree(), at: "/proc/sys")
+    files.mount(NetworkInformationTree(), at: "/proc/net")
+    files.mount(NetworkInformationTree(), at: "/proc/self/net")
+    files.mount(DeviceClassTree(), at: "/sys/class/net")
   }
 }

@@ -1,0 +1,277 @@
+import HopyardSimulator
+import HopyardWire
+
+/// `ss`: the sockets of a namespace.
+enum SocketStatisticsCommand {
+  static let specification = OptionSpecification(
+    "utwanlpH4Ors",
+    long: [
+      "udp=u", "tcp=t", "raw=w", "all=a", "numeric=n", "listening=l", "processes=p",
+      "no-header=H", "ipv4=4", "oneline=O", "summary=s",
+    ],
+    refused: "x06emioZzbEKNf:A:D:F:dSMTQhV",
+    refusedLong: [
+      "unix", "packet", "ipv6", "extended", "memory", "info", "options", "context", "contexts",
+      "bpf", "events", "kill", "net:", "family:", "query:", "socket:", "diag:", "filter:", "dccp",
+      "sctp", "mptcp", "vsock", "xdp", "tipc", "help", "version", "resolve",
+    ]
+  )
+
+  static let command = Command(
+    "ss",
+    check: { check in
+      check.checkOptions(specification)
+      guard case .success(let parsed) = specification.parse(check.texts) else { return }
+      if !["u", "t", "w", "s"].contains(where: { parsed.has($0) }) {
+        check.report(nil, "ss without -t, -u or -w is not modelled")
+      }
+      if parsed.has("r") || parsed.has("s") { check.report(nil, "ss -r and -s are not modelled") }
+      if SocketFilter(parsed.operands) == nil, let first = parsed.operandIndices.first {
+        check.report(first, "this filter of ss is not modelled")
+      }
+    },
+    run: { process, arguments async throws(ProcessExit) in
+      let parsed = try await process.options(specification, arguments)
+      guard let filter = SocketFilter(parsed.operands) else {
+        throw .refused("ss: this filter is not modelled")
+      }
+      return try await show(process, parsed, filter)
+    }
+  )
+
+  private static func show(_ process: Process, _ parsed: ParsedOptions, _ filter: SocketFilter)
+    async throws(ProcessExit) -> Int32
+  {
+    var rows: [SocketRow] = []
+    for socket in process.namespace.sockets.all.reversed() {
+      if parsed.has("w"), let raw = socket as? RawSocket { rows.append(SocketRow(raw)) }
+    }
+    if parsed.has("u") {
+      let sockets = process.namespace.sockets.all.compactMap { $0 as? UDPSocket }
+      rows += sockets.filter { $0.localPort != 0 }.map(SocketRow.init)
+    }
+    if parsed.has("t") {
+      let connections = process.namespace.sockets.connections.filter { $0.state != .closed }
+      rows += connections.filter { $0.state == .listen }.map(SocketRow.init)
+      rows += connections.filter { $0.state != .listen }.map(SocketRow.init)
+    }
+    let listens = parsed.has("l")
+    let all = parsed.has("a")
+    rows = rows.filter { row in
+      if let states = filter.states { return states.contains(row.state) && filter.matches(row) }
+      let isIdle = row.state == "LISTEN" || row.state == "UNCONN"
+      let shown =
+        all || (listens ? isIdle : !isIdle && !["TIME-WAIT", "SYN-RECV"].contains(row.state))
+      return shown && filter.matches(row)
+    }
+    let kinds = ["u", "t", "w"].count { parsed.has($0) }
+    let text = table(
+      rows,
+      showsKind: kinds > 1,
+      showsState: (filter.states?.count ?? 2) > 1,
+      showsHeader: !parsed.has("H"),
+      showsProcess: parsed.has("p"),
+      isNumeric: parsed.has("n"),
+      process.namespace
+    )
+    try await process.print(text)
+    return 0
+  }
+
+  private static func table(
+    _ rows: [SocketRow],
+    showsKind: Bool,
+    showsState: Bool,
+    showsHeader: Bool,
+    showsProcess: Bool,
+    isNumeric: Bool,
+    _ namespace: NetworkNamespace
+  ) -> String {
+    // The title, whether it is set to the right, and what separates it from the column before.
+    let columns: [(title: String, isRight: Bool, separator: String)] = [
+      ("Netid", false, ""), ("State", false, " "), ("Recv-Q", false, " "),
+      ("Send-Q", false, " "), ("Local Address:", true, " "), ("Port", false, ""),
+      ("Peer Address:", true, " "), ("Port", false, ""), ("Process", false, ""),
+    ]
+    var lines: [[String]] = showsHeader ? [columns.map(\.title)] : []
+    for row in rows {
+      var address = row.localAddress.description
+      if let device = namespace.devices[row.ifindex] { address += "%\(device.name)" }
+      lines.append([
+        row.kind, row.state, String(row.receiveQueue).padded(6), String(row.sendQueue).padded(6),
+        address + ":", row.port(row.localPort, isNumeric: isNumeric),
+        row.remoteAddress.description + ":",
+        row.remotePort == 0 ? "*" : row.port(row.remotePort, isNumeric: isNumeric),
+        showsProcess ? row.owner : "",
+      ])
+    }
+    var widths = columns.map { _ in 0 }
+    for line in lines {
+      for (index, cell) in line.enumerated() { widths[index] = max(widths[index], cell.utf8.count) }
+    }
+    var text = ""
+    for line in lines {
+      for (index, cell) in line.enumerated() {
+        if index == 0 && !showsKind { continue }
+        if index == 1 && !showsState { continue }
+        let isFirst = index == (showsKind ? 0 : showsState ? 1 : 2)
+        if !isFirst { text += columns[index].separator }
+        text += columns[index].isRight ? cell.leftPadded(widths[index]) : cell.padded(widths[index])
+      }
+      text += "\n"
+    }
+    return text
+  }
+}
+
+/// A line of `ss`.
+struct SocketRow {
+  var kind: String
+  var state: String
+  var receiveQueue: Int
+  var sendQueue: Int
+  var localAddress: IPv4Address
+  var localPort: UInt16
+  var remoteAddress: IPv4Address
+  var remotePort: UInt16
+  var ifindex: Int32
+  var owner = ""
+
+  private init(_ socket: Socket, kind: String) {
+    self.kind = kind
+    state = "UNCONN"
+    receiveQueue = socket.queuedBytes
+    sendQueue = 0
+    localAddress = .any
+    localPort = 0
+    remoteAddress = .any
+    remotePort = 0
+    ifindex = socket.options.boundIfindex
+    if let owner = socket.owner {
+      self.owner = " users:((\"\(owner.name)\",pid=\(owner.pid),fd=\(owner.descriptor)))"
+    }
+  }
+
+  init(_ socket: UDPSocket) {
+    self.init(socket, kind: "udp")
+    state = socket.isConnected ? "ESTAB" : "UNCONN"
+    localAddress = socket.localAddress
+    localPort = socket.localPort
+    remoteAddress = socket.remoteAddress
+    remotePort = socket.remotePort
+  }
+
+  init(_ socket: RawSocket) {
+    self.init(socket, kind: "raw")
+    localAddress = socket.localAddress
+    localPort = UInt16(socket.ipProtocol.rawValue)
+    remoteAddress = socket.remoteAddress
+  }
+
+  init(_ socket: TCPSocket) {
+    self.init(socket, kind: "tcp")
+    receiveQueue = socket.receivedCount
+    sendQueue = socket.unsentCount
+    localAddress = socket.localAddress
+    localPort = socket.localPort
+    remoteAddress = socket.remoteAddress
+    remotePort = socket.remotePort
+    switch socket.state {
+    case .closed: state = "UNCONN"
+    case .listen:
+      state = "LISTEN"
+      remoteAddress = .any
+      remotePort = 0
+    case .synSent: state = "SYN-SENT"
+    case .synReceived: state = "SYN-RECV"
+    case .established: state = "ESTAB"
+    case .finWait1: state = "FIN-WAIT-1"
+    case .finWait2: state = "FIN-WAIT-2"
+    case .closeWait: state = "CLOSE-WAIT"
+    case .closing: state = "CLOSING"
+    case .lastAck: state = "LAST-ACK"
+    case .timeWait: state = "TIME-WAIT"
+    }
+  }
+
+  func port(_ number: UInt16, isNumeric: Bool) -> String {
+    if isNumeric { return String(number) }
+    if kind == "raw" { return IPProtocol(rawValue: UInt8(truncatingIfNeeded: number)).description }
+    return ServiceNames.name(number, isUDP: kind == "udp") ?? String(number)
+  }
+}
+
+/// The words that choose sockets: `state NAME`, `sport = :80`, `dst 10.0.0.2`.
+struct SocketFilter {
+  private enum Term {
+    case port(isLocal: Bool, UInt16)
+    case address(isLocal: Bool, IPv4Prefix, UInt16?)
+  }
+
+  var states: Set<String>?
+  private var terms: [Term] = []
+
+  private static let stateNames: [String: Set<String>] = [
+    "established": ["ESTAB"], "syn-sent": ["SYN-SENT"], "syn-recv": ["SYN-RECV"],
+    "fin-wait-1": ["FIN-WAIT-1"], "fin-wait-2": ["FIN-WAIT-2"], "time-wait": ["TIME-WAIT"],
+    "closed": ["UNCONN"], "close-wait": ["CLOSE-WAIT"], "last-ack": ["LAST-ACK"],
+    "listening": ["LISTEN"], "listen": ["LISTEN"], "closing": ["CLOSING"],
+    "all": [
+      "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN",
+      "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING",
+    ],
+    "connected": [
+      "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSE-WAIT",
+      "LAST-ACK", "CLOSING",
+    ],
+  ]
+
+  /// Reads a filter; nil for what is not modelled.
+  init?(_ words: [String]) {
+    var tokens = words.flatMap { word in
+      word.split(separator: " ").map(String.init)
+    }[...]
+    while let word = tokens.popFirst() {
+      switch word {
+      case "(", ")", "and": continue
+      case "state":
+        guard let name = tokens.popFirst(), let found = Self.stateNames[name] else { return nil }
+        states = (states ?? []).union(found)
+      case "sport", "dport":
+        guard var value = tokens.popFirst() else { return nil }
+        if ["=", "==", "eq"].contains(value) {
+          guard let next = tokens.popFirst() else { return nil }
+          value = next
+        }
+        if value.hasPrefix("=") { value.removeFirst() }
+        if value.hasPrefix(":") { value.removeFirst() }
+        guard let port = UInt16(value) ?? ServiceNames.port(value) else { return nil }
+        terms.append(.port(isLocal: word == "sport", port))
+      case "src", "dst":
+        guard let value = tokens.popFirst() else { return nil }
+        let parts = value.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count <= 2 else { return nil }
+        var port: UInt16?
+        if parts.count == 2 {
+          guard let number = UInt16(parts[1]) ?? ServiceNames.port(parts[1]) else { return nil }
+          port = number
+        }
+        let text = parts[0].contains("/") ? parts[0] : parts[0] + "/32"
+        guard let prefix = IPv4Prefix(text) else { return nil }
+        terms.append(.address(isLocal: word == "src", prefix, port))
+      default: return nil
+      }
+    }
+  }
+
+  func matches(_ row: SocketRow) -> Bool {
+    terms.allSatisfy { term in
+      switch term {
+      case .port(let isLocal, let port): (isLocal ? row.localPort : row.remotePort) == port
+      case .address(let isLocal, let prefix, let port):
+        prefix.contains(isLocal ? row.localAddress : row.remoteAddress)
+          && (port == nil || (isLocal ? row.localPort : row.remotePort) == port)
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import HopyardSimulator
+import HopyardWire
+
+/// `/proc/net`: what the namespace of whoever looks shows of itself.
+final class NetworkInformationTree: VirtualTree {
+  private static let files: [String: (NetworkNamespace) -> String] = [
+    "arp": arp, "dev": dev, "route": route,
+    "snmp": { NetworkCounters.text(NetworkCounters.basic, $0) },
+    "netstat": { NetworkCounters.text(NetworkCounters.extended, $0) },
+    "sockstat": sockstat,
+  ]
+
+  func read(_ path: String, for process: Process) throws(Errno) -> [UInt8] {
+    if path.isEmpty { throw .isDirectory }
+    guard let file = Self.files[path] else { throw .noSuchFile }
+    return Array(file(process.namespace).utf8)
+  }
+
+  func write(_ path: String, _ bytes: [UInt8], for process: Process) throws(Errno) {
+    if path.isEmpty { throw .isDirectory }
+    guard Self.files[path] != nil else { throw .noSuchFile }
+    throw .accessDenied
+  }
+
+  func list(_ path: String, for process: Process) throws(Errno) -> [String] {
+    if path.isEmpty { return Self.files.keys.sorted() }
+    guard Self.files[path] != nil else { throw .noSuchFile }
+    throw .notDirectory
+  }
+
+  private static func dev(_ namespace: NetworkNamespace) -> String {
+    var text = "Inter-|   Receive                                                |  Transmit\n"
+    text += " face |bytes    packets errs drop fifo frame compressed multicast"
+    text += "|bytes    packets errs drop fifo colls carrier compressed\n"
+    for device in namespace.devices.all {
+      let counts = device.statistics
+      func field(_ value: UInt64, _ width: Int) -> String { String(value).leftPadded(width) }
+      let receive = [
+        field(counts.receivedBytes, 7), field(counts.receivedPackets, 7),
+        field(counts.receiveErrors, 4), field(counts.receiveDropped, 4), field(0, 4),
+        field(0, 5), field(0, 10), field(counts.receivedMulticast, 9),
+      ]
+      let send = [
+        field(counts.sentBytes, 8), field(counts.sentPackets, 7), field(counts.sendErrors, 4),
+        field(counts.sendDropped, 4), field(0, 4), field(0, 5), field(0, 7), field(0, 10),
+      ]
+      text += device.name.leftPadded(6) + ": " + receive.joined(separator: " ") + " "
+      text += send.joined(separator: " ") + "\n"
+    }
+    return text
+  }
+
+  private static func arp(_ namespace: NetworkNamespace) -> String {
+    var text =
+      "IP address       HW type     Flags       HW address            Mask     Device\n"
+    for entry in namespace.neighbours where entry.state != .noARP {
+      guard let device = namespace.devices[entry.ifindex] else { continue }
+      let flags = entry.linkAddress == nil ? 0 : entry.state == .permanent ? 6 : 2
+      let mac = entry.linkAddress ?? .zero
+      text += entry.address.description.padded(16) + " " + "0x1".padded(12)
+      text += "0x\(flags)".padded(12) + mac.description.padded(22)
+      text += "*".padded(9) + device.name + "\n"
+    }
+    return text
+  }
+
+  private static func route(_ namespace: NetworkNamespace) -> String {
+    let header =
+      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
+    var text = header.padded(127) + "\n"
+    for entry in RoutingTableLine.main(namespace) {
+      func hex(_ address: UInt32) -> String {
+        DecimalText.hexadecimal(UInt64(address.byteSwapped), 8).uppercased()
+      }
+      let flags = DecimalText.hexadecimal(UInt64(entry.flags), 4).uppercased()
+      let line =
+        "\(entry.device ?? "*")\t\(hex(entry.destination))\t\(hex(entry.gateway))\t"
+        + "\(flags)\t0\t0\t\(entry.metric)\t\(hex(entry.mask))\t0\t0\t0"
+      text += line.padded(127) + "\n"
+    }
+    return text
+  }
+
+  private static func sockstat(_ namespace: NetworkNamespace) -> String {
+    let all = namespace.sockets.all
+    let tcp = namespace.sockets.connections
+    let waiting = tcp.count { $0.state == .timeWait }
+    return """
+      sockets: used \(all.count)
+      TCP: inuse \(tcp.count - waiting) orphan 0 tw \(waiting) alloc \(tcp.count) mem 0
+      UDP: inuse \(all.count { $0 is UDPSocket }) mem 0
+      UDPLITE: inuse 0
+      RAW: inuse \(all.count { $0 is RawSocket })
+      FRAG: inuse 0 memory 0
+
+      """
+  }
+}
