@@ -52,7 +52,15 @@ public final class RawSocket: Socket {
       if error == .networkUnreachable { stack.counters.count(.ipOutNoRoutes) }
       throw error
     }
-    guard bytes.count <= 65_515 else { throw .messageTooLong }
+    guard bytes.count <= 65_515 else {
+      if options.receivesErrors, bytes.count <= 65_535 {
+        report(
+          SocketErrorReport(
+            error: .messageTooLong, isLocal: true, type: 0, code: 0, info: UInt32(route.mtu),
+            offender: nil, destination: destination, payload: bytes))
+      }
+      throw .messageTooLong
+    }
     var payload = stack.simulation.pool.make(count: bytes.count)
     bytes.withUnsafeBytes { payload.write($0, at: 0) }
     if ipProtocol == .icmp, bytes.count > 0 {

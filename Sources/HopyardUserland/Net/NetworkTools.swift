@@ -6,7 +6,7 @@ extension CommandTable {
       ArpCommand.command, ArpingCommand.command, CounterCommand.command, EthtoolCommand.command,
       IfconfigCommand.command, NamespaceCommands.nsenter, NamespaceCommands.unshare,
       NetcatCommand.command, PingCommand.command, RouteCommand.command, SocatCommand.command,
-      SocketStatisticsCommand.command, SysctlCommand.command,
+      SocketStatisticsCommand.command, SysctlCommand.command, TcpdumpCommand.command,
     ])
     alias("netcat", to: "nc")
     alias("nc.openbsd", to: "nc")

@@ -77,8 +77,11 @@ enum ServiceNames {
     guard parts.count == 3, let port = UInt16(parts[1]) else { return nil }
     let isAlias = parts[2].hasSuffix("*")
     return Service(
-      name: parts[0], port: port, protocols: isAlias ? parts[2].dropLast() : parts[2],
-      isAlias: isAlias)
+      name: parts[0],
+      port: port,
+      protocols: isAlias ? parts[2].dropLast() : parts[2],
+      isAlias: isAlias
+    )
   }
 
   /// The port of a name; without a protocol that of the first entry.

@@ -31,26 +31,10 @@ final class SocatRun {
 
   private var stamp: String {
     let seconds = process.wallClock.seconds
-    let days = Int(seconds / 86_400)
-    let rest = Int(seconds % 86_400)
-    let (year, month, day) = Self.date(days)
-    func two(_ value: Int) -> String { DecimalText.zeroPadded(Int64(value), 2) }
-    return "\(year)/\(two(month))/\(two(day)) "
-      + "\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60))"
-  }
-
-  /// The date of a day counted from 1970-01-01.
-  private static func date(_ days: Int) -> (year: Int, month: Int, day: Int) {
-    let shifted = days + 719_468
-    let era = shifted / 146_097
-    let dayOfEra = shifted % 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let part = (5 * dayOfYear + 2) / 153
-    let month = part < 10 ? part + 3 : part - 9
-    return (
-      yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * part + 2) / 5 + 1
-    )
+    let rest = seconds % 86_400
+    let date = CalendarDate(daysSince1970: Int(seconds / 86_400))
+    let time = [rest / 3600, rest / 60 % 60, rest % 60].map { DecimalText.zeroPadded($0, 2) }
+    return date.slashed + " " + time.joined(separator: ":")
   }
 
   // MARK: Running

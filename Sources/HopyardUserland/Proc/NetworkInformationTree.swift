@@ -3,7 +3,7 @@ import HopyardWire
 
 /// `/proc/net`: what the namespace of whoever looks shows of itself.
 final class NetworkInformationTree: VirtualTree {
-  private static let files: [String: (NetworkNamespace) -> String] = [
+  private static let files: [String: @Sendable (NetworkNamespace) -> String] = [
     "arp": arp, "dev": dev, "route": route,
     "snmp": { NetworkCounters.text(NetworkCounters.basic, $0) },
     "netstat": { NetworkCounters.text(NetworkCounters.extended, $0) },
