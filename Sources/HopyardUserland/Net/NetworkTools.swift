@@ -7,6 +7,7 @@ extension CommandTable {
       IfconfigCommand.command, NamespaceCommands.nsenter, NamespaceCommands.unshare,
       NetcatCommand.command, PingCommand.command, RouteCommand.command, SocatCommand.command,
       SocketStatisticsCommand.command, SysctlCommand.command, TcpdumpCommand.command,
+      TracerouteCommand.command,
     ])
     alias("netcat", to: "nc")
     alias("nc.openbsd", to: "nc")
