@@ -105,6 +105,9 @@ extension IPv4Stack {
       if settings.noPathMTUDiscovery == 3 || settings.noPathMTUDiscovery == 2 { info = 0 }
     case (.redirect, _):
       info = packet.u32(at: headerLength + 4)
+    case (.timeExceeded, ICMPv4Header.TimeExceeded.reassembly):
+      // Linux tells no socket that fragments were lost.
+      return drop(packet, .ignored, on: device)
     default: break
     }
     let quoted = packet.withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[at...])) }

@@ -332,6 +332,8 @@ enum NetcatCommand {
       } catch {
         return false
       }
+      // A refusal of the first can be there before the second is sent.
+      try await process.finishSending()
     }
     let seconds = options.timeout.map { $0 / 1_000_000_000 } ?? 3
     for _ in 0..<seconds {

@@ -4,15 +4,18 @@ import HopyardWire
 /// `traceroute` 2.1: by UDP, or by ICMP with `-I`.
 enum TracerouteCommand {
   static let specification = OptionSpecification(
-    "4IFnf:i:m:N:p:t:w:q:s:e", long: [
+    "4IFnf:i:m:N:p:t:w:q:s:e",
+    long: [
       "icmp=I", "first:=f", "interface:=i", "max-hops:=m", "sim-queries:=N", "port:=p", "tos:=t",
       "wait:=w", "queries:=q", "source:=s", "dont-fragment=F",
     ],
-    refused: "6dTAUDVrg:z:M:O:l:", refusedLong: [
+    refused: "6dTAUDVrg:z:M:O:l:",
+    refusedLong: [
       "debug", "tcp", "udp", "udplite:", "dccp", "as-path-lookups", "gateway:", "sendwait:",
       "module:", "options:", "mtu", "back", "sport:", "fwmark:", "version", "help", "flowlabel:",
       "extensions",
-    ])
+    ]
+  )
 
   static let command = Command("traceroute", options: specification) {
     process,
@@ -21,7 +24,8 @@ enum TracerouteCommand {
     guard let host = parsed.operands.first else {
       try await process.print(
         "Usage:\n  traceroute [ -46dFITnreAUDV ] [ -f first_ttl ] [ -m max_ttl ] [ -N squeries ] "
-          + "[ -q nqueries ] [ -w MAX ] host [ packetlen ]\n")
+          + "[ -q nqueries ] [ -w MAX ] host [ packetlen ]\n"
+      )
       return 0
     }
     var plan = TracePlan()
@@ -29,7 +33,8 @@ enum TracerouteCommand {
       guard let text = parsed[key] else { return fallback }
       guard let value = Int(text) else {
         try await process.printError(
-          "Bad option `-\(key)' (with arg `\(text)'), expected number\n")
+          "Bad option `-\(key)' (with arg `\(text)'), expected number\n"
+        )
         throw .status(2)
       }
       return value
@@ -75,12 +80,14 @@ enum TracerouteCommand {
       try await process.printError(
         "\(host): Temporary failure in name resolution\n"
           + "Cannot handle \"host\" cmdline arg `\(host)' on position 1 (argc "
-          + "\(arguments.firstIndex(of: host).map { $0 + 1 } ?? 1))\n")
+          + "\(arguments.firstIndex(of: host).map { $0 + 1 } ?? 1))\n"
+      )
       return 2
     }
     plan.target = target
     try await process.print(
-      "traceroute to \(host) (\(target)), \(plan.hops) hops max, \(plan.size) byte packets")
+      "traceroute to \(host) (\(target)), \(plan.hops) hops max, \(plan.size) byte packets"
+    )
     return try await RouteTrace(process, plan).run()
   }
 }
@@ -260,7 +267,9 @@ private final class RouteTrace {
       if let source = plan.source { try socket.bind(address: source, port: 0) }
       socket.options.ttl = ttl
       try socket.connect(
-        to: plan.target, port: plan.port &+ UInt16(truncatingIfNeeded: index))
+        to: plan.target,
+        port: plan.port &+ UInt16(truncatingIfNeeded: index)
+      )
     } catch {
       throw try await fail("connect: \(error.text)")
     }
@@ -376,7 +385,8 @@ private final class RouteTrace {
     if let answer = probe.answer {
       let earlier = probes[(index - number)..<index].last { $0.answer != nil }
       if earlier?.answer != answer {
-        text += " \(plan.isNumeric ? "" : (process.hostName(of: answer) ?? answer.description) + " (")"
+        text +=
+          " \(plan.isNumeric ? "" : (process.hostName(of: answer) ?? answer.description) + " (")"
         text += answer.description + (plan.isNumeric ? "" : ")")
       }
     } else {
