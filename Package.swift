@@ -59,6 +59,9 @@ let package = Package(
       name: "HopyardCaptureTests",
       dependencies: ["HopyardCapture", "HopyardSimulator"], swiftSettings: settings),
     .testTarget(
+      name: "LinkTests", dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
+      exclude: ["Transcripts"], swiftSettings: settings),
+    .testTarget(
       name: "RouteTests", dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
       exclude: ["Transcripts"], swiftSettings: settings),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),

@@ -3,7 +3,8 @@ import HopyardSimulator
 /// bridge(8).
 enum BridgeCommand {
   static let command = Command("bridge", check: { check($0) }) {
-    process, arguments throws(ProcessExit) in
+    process,
+    arguments throws(ProcessExit) in
     try await run(process, arguments)
   }
 
@@ -23,7 +24,9 @@ enum BridgeCommand {
 
   /// Reads the options before the object.
   private static func read(
-    _ arguments: [String?], _ options: inout IpOptions, _ compresses: inout Bool
+    _ arguments: [String?],
+    _ options: inout IpOptions,
+    _ compresses: inout Bool
   ) -> IpOptions.Outcome {
     var index = 0
     while index < arguments.count {
@@ -72,7 +75,8 @@ enum BridgeCommand {
   }
 
   private static func run(
-    _ process: Process, _ arguments: [String]
+    _ process: Process,
+    _ arguments: [String]
   ) async throws(ProcessExit) -> Int32 {
     var options = IpOptions()
     var compresses = false
@@ -92,7 +96,8 @@ enum BridgeCommand {
       if let name = options.namespace {
         guard let found = IpCommand.namespace(named: name, near: context.namespace) else {
           try await process.printError(
-            "Cannot open network namespace \"\(name)\": No such file or directory\n")
+            "Cannot open network namespace \"\(name)\": No such file or directory\n"
+          )
           return 255
         }
         context.namespace = found
@@ -110,7 +115,9 @@ enum BridgeCommand {
   }
 
   private static func perform(
-    _ words: [String], _ context: IpContext, _ compresses: Bool
+    _ words: [String],
+    _ context: IpContext,
+    _ compresses: Bool
   ) throws(ProcessExit) -> Int32 {
     guard let object = words.first else {
       context.printError(BridgeUsage.bridge)

@@ -54,12 +54,17 @@ enum BridgeLink {
   }
 
   private static func print(
-    _ port: BridgePort, _ context: IpContext, _ output: inout IpOutput
+    _ port: BridgePort,
+    _ context: IpContext,
+    _ output: inout IpOutput
   ) {
     let device = port.device
     let link = link(of: device, context)
     let printer = LinkPrinter(
-      namespace: context.namespace, options: context.options, isLink: true)
+      namespace: context.namespace,
+      options: context.options,
+      isLink: true
+    )
     output.field("ifindex", .number(Int64(device.ifindex)), text: "\(device.ifindex): ")
     printer.printNameAndLink(device, link, format: { "\($0): " }, &output)
     LinkPrinter.printFlags(LinkPrinter.flags(of: device, link), &output)
@@ -83,8 +88,10 @@ enum BridgeLink {
       flag("mcast_flood", .multicastFlood)
       flag("bcast_flood", .broadcastFlood)
       output.field(
-        "mcast_router", .number(Int64(port.multicastRouter)),
-        text: "mcast_router \(port.multicastRouter) ")
+        "mcast_router",
+        .number(Int64(port.multicastRouter)),
+        text: "mcast_router \(port.multicastRouter) "
+      )
       flag("mcast_to_unicast", .multicastToUnicast)
       flag("neigh_suppress", .neighbourSuppress)
       flag("vlan_tunnel", .vlanTunnel)
@@ -110,7 +117,9 @@ enum BridgeLink {
       case "cost", "priority", "mcast_router":
         let text = try arguments.value()
         let number = UInt64(text) ?? 0
-        changes.append((word == "cost" ? .cost : word == "priority" ? .priority : .multicastRouter, number))
+        changes.append(
+          (word == "cost" ? .cost : word == "priority" ? .priority : .multicastRouter, number)
+        )
       case "state":
         let text = try arguments.value()
         let names: [BridgePortState] = [
@@ -135,7 +144,8 @@ enum BridgeLink {
         case "off": changes.append((option, 0))
         default:
           context.printError(
-            "Error: argument of \"\(word)\" must be one of \"off\", \"on\", not \"\(text)\"\n")
+            "Error: argument of \"\(word)\" must be one of \"off\", \"on\", not \"\(text)\"\n"
+          )
           return 234
         }
       }

@@ -3,7 +3,9 @@ import HopyardSimulator
 /// `bridge vlan`.
 enum BridgeVLAN {
   static func run(
-    _ context: IpContext, _ words: [String], compresses: Bool
+    _ context: IpContext,
+    _ words: [String],
+    compresses: Bool
   ) throws(ProcessExit) -> Int32 {
     guard let verb = words.first else {
       return try show(context, [], compresses: compresses)
@@ -29,7 +31,9 @@ enum BridgeVLAN {
   // MARK: Show
 
   private static func show(
-    _ context: IpContext, _ words: [String], compresses: Bool
+    _ context: IpContext,
+    _ words: [String],
+    compresses: Bool
   ) throws(ProcessExit) -> Int32 {
     var arguments = IpArguments(words, context)
     var only: NetworkDevice?
@@ -95,8 +99,11 @@ enum BridgeVLAN {
       } else {
         rows.append(
           Row(
-            range: member.identifier...member.identifier, isPVID: isPVID,
-            isUntagged: member.isUntagged))
+            range: member.identifier...member.identifier,
+            isPVID: isPVID,
+            isUntagged: member.isUntagged
+          )
+        )
       }
     }
     return rows
@@ -121,7 +128,9 @@ enum BridgeVLAN {
   // MARK: Changes
 
   private static func modify(
-    _ context: IpContext, _ words: [String], adding: Bool
+    _ context: IpContext,
+    _ words: [String],
+    adding: Bool
   ) throws(ProcessExit) -> Int32 {
     var arguments = IpArguments(words, context)
     var deviceName: String?

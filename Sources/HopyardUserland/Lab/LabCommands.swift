@@ -8,6 +8,7 @@ extension CommandTable {
     table.addNetworkTools()
     table.add(IpCommand.command)
     table.add(BridgeCommand.command)
+    table.add(BrctlCommand.command)
     table.addConntrackCommand()
     table.addIptables(plain: iptables == .nft ? .nft : .legacy)
     return table

@@ -31,6 +31,8 @@ public final class BridgeDevice: NetworkDevice {
   public internal(set) var bridgePriority: UInt16 = 32768
   /// The MAC address was set by hand and does not follow the ports.
   public internal(set) var isAddressSet = false
+  /// Whether the bridge's identifier has an address, from a port or set by hand.
+  public var hasFixedAddress: Bool { !identifierAddress.isZero }
   /// The MTU was set by hand and does not follow the ports.
   public internal(set) var isMTUSet = false
   /// The address of the bridge identifier, zero until a port or the administrator gave one.
