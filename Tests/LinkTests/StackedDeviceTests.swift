@@ -30,7 +30,7 @@ import Testing
 
   @Test func `a VLAN device needs its parent up and goes with it`() throws {
     let wire = try Wire()
-    let host = wire.machine.root
+    let host: NetworkNamespace = wire.machine.root
     host.setLinkDown(wire.near)
     let vlan = try host.makeVLAN(NewLink("v5"), on: wire.near, NewVLAN(identifier: 5))
     #expect(throws: LinkError(.networkDown)) { try host.setLinkUp(vlan) }
@@ -50,7 +50,7 @@ import Testing
 
   @Test func `a VLAN device tags what it sends and takes its own tags only`() throws {
     let wire = try Wire()
-    let host = wire.machine.root
+    let host: NetworkNamespace = wire.machine.root
     let mine = try host.makeVLAN(NewLink("v5"), on: wire.near, NewVLAN(identifier: 5))
     let theirs = try wire.there.makeVLAN(NewLink("w5"), on: wire.far, NewVLAN(identifier: 5))
     try host.setLinkUp(mine)
@@ -71,7 +71,7 @@ import Testing
   @Test func `macvlan siblings in bridge mode reach each other, the parent and they do not`() throws
   {
     let wire = try Wire()
-    let host = wire.machine.root
+    let host: NetworkNamespace = wire.machine.root
     let first = try host.makeMacvlan(
       NewLink("m1", mac: address(0x21)),
       on: wire.near,

@@ -94,6 +94,10 @@ public final class MacvlanDevice: NetworkDevice {
     if port.isBusy(mac, for: self) { throw LinkError(.addressInUse) }
   }
 
+  override func checkMTU(_ mtu: Int) throws(LinkError) {
+    if mtu > parent.mtu { throw LinkError(.invalidArgument) }
+  }
+
   override func opened() {
     // The parent must hear frames to an address that is not its own.
     if mode != .passthru || !leavesPromiscuity { port.listeners += 1 }

@@ -107,7 +107,7 @@ enum BridgeFDB {
       }
       if let device = filter.device, line.device !== device { continue }
       if let vlan = filter.vlan, line.entry?.vlan ?? 0 != vlan { continue }
-      if filter.isDynamic && line.state != "" { continue }
+      if filter.isDynamic && line.state == "permanent" { continue }
       if let state = filter.state, state != "all", line.state != state { continue }
       print(line, context, hidesDevice: filter.device != nil, &output)
     }

@@ -40,7 +40,7 @@ enum IpAddressShow {
     if options.isBrief {
       guard matches else { return }
       printer.printBrief(device, &output)
-    } else if !options.isOneLine {
+    } else if !options.isOneLine && filter.label == nil {
       guard matches else { return }
       printer.print(device, &output)
       output.text("\n")

@@ -210,7 +210,9 @@ enum IpLink {
     try request.read(&arguments, context, creating: false)
     let namespace = context.namespace
     if request.device == nil, let group = request.group {
-      for device in namespace.devices.all where device.group == group && !device.isGone {
+      let doomed = namespace.devices.all.filter { $0.group == group }
+      if doomed.isEmpty { return context.answer("No such device") }
+      for device in doomed where !device.isGone {
         try? namespace.removeLink(device)
       }
       return 0

@@ -170,6 +170,8 @@ enum LinkKind {
     _ device: NetworkDevice,
     _ context: IpContext
   ) throws(Failure) {
+    // Without anything to change the kernel does not look at the kind.
+    if words.isEmpty { return }
     switch kind {
     case "bridge":
       let changes = try bridgeChanges(words, context)
