@@ -64,6 +64,9 @@ let package = Package(
     .testTarget(
       name: "RouteTests", dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
       exclude: ["Transcripts"], swiftSettings: settings),
+    .testTarget(
+      name: "IptablesTests", dependencies: ["HopyardUserland", "HopyardSimulator"],
+      exclude: ["Sessions", "record.py"], swiftSettings: settings),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),
     .testTarget(
       name: "CommandLineTests", dependencies: ["HopyardCLI"], swiftSettings: settings),

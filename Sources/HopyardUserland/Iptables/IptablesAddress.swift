@@ -89,7 +89,10 @@ enum IptablesAddress {
 
   /// Reads `ADDRESS[/MASK][,…]`, numbers or names, as `-s` and `-d` have it.
   static func parseList(
-    _ text: String, inverted: Bool, _ family: RuleFamily, resolve: (String) -> [UInt128]
+    _ text: String,
+    inverted: Bool,
+    _ family: RuleFamily,
+    resolve: (String) -> [UInt128]
   ) throws(IptablesFailure) -> [AddressMatch] {
     var list: [AddressMatch] = []
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -115,7 +118,10 @@ enum IptablesAddress {
   }
 
   private static func addresses(
-    _ name: String, mask: UInt128, _ family: RuleFamily, resolve: (String) -> [UInt128]
+    _ name: String,
+    mask: UInt128,
+    _ family: RuleFamily,
+    resolve: (String) -> [UInt128]
   ) throws(IptablesFailure) -> [UInt128] {
     // With a mask of no bits every address is as good, so that none is looked up.
     if mask == 0 { return [0] }

@@ -7,7 +7,9 @@ struct IptablesCommand {
 
   /// Runs the command on a namespace's rulesets.
   static func run(
-    _ program: IptablesProgram, arguments: [String], input: () -> String,
+    _ program: IptablesProgram,
+    arguments: [String],
+    input: () -> String,
     environment: IptablesEnvironment
   ) -> IptablesResult {
     let command = IptablesCommand(program: program, environment: environment)
@@ -23,8 +25,11 @@ struct IptablesCommand {
       (status, refusal) = command.report(error)
     }
     return IptablesResult(
-      output: environment.output, errors: environment.errors, status: status,
-      refusal: refusal ?? environment.refusal)
+      output: environment.output,
+      errors: environment.errors,
+      status: status,
+      refusal: refusal ?? environment.refusal
+    )
   }
 
   // MARK: One command
@@ -42,7 +47,10 @@ struct IptablesCommand {
       throw .unmodelled("the option -v given twice")
     }
     let transaction = RulesetTransaction(
-      program: program, environment: environment, name: table)
+      program: program,
+      environment: environment,
+      name: table
+    )
     do {
       try transaction.run([(0, .request(request))])
     } catch {
@@ -56,7 +64,8 @@ struct IptablesCommand {
       program.variant == .nft
         ? "table '\(name)' does not exist"
         : "can't initialize \(program.stem) table `\(name)': Table does not exist (do you need to "
-          + "insmod?)")
+          + "insmod?)"
+    )
   }
 
   // MARK: Failures
@@ -80,7 +89,8 @@ struct IptablesCommand {
       return (2, nil)
     case .version(let text):
       environment.warn(
-        title + text + "\nPerhaps \(program.stem) or your kernel needs to be upgraded.\n")
+        title + text + "\nPerhaps \(program.stem) or your kernel needs to be upgraded.\n"
+      )
       return (3, nil)
     case .other(let text):
       environment.warn(title + text)

@@ -76,10 +76,15 @@ extension IptablesProgram {
           return false
         }
       },
-      date: DateText.text(process.wallClock.seconds))
+      date: DateText.text(process.wallClock.seconds)
+    )
     let text = input
     let result = IptablesCommand.run(
-      self, arguments: arguments, input: { text }, environment: environment)
+      self,
+      arguments: arguments,
+      input: { text },
+      environment: environment
+    )
     // Standard output is written when the real program ends, after what it says of errors.
     if !result.errors.isEmpty { try await process.printError(result.errors) }
     if !result.output.isEmpty { try await process.print(result.output) }

@@ -22,7 +22,9 @@ struct IptablesParser {
   private var protocolMatch: ProtocolMatch?
 
   init(
-    _ arguments: [String], _ program: IptablesProgram, _ environment: IptablesEnvironment,
+    _ arguments: [String],
+    _ program: IptablesProgram,
+    _ environment: IptablesEnvironment,
     table: String? = nil
   ) {
     self.program = program
@@ -83,7 +85,7 @@ struct IptablesParser {
             request.asksVersion = true
             return request
           }
-          if (letter == "4" || letter == "6"), isOtherFamily(letter) {
+          if letter == "4" || letter == "6", isOtherFamily(letter) {
             if restoredTable != nil { return nil }
             throw .hint
           }
@@ -113,7 +115,8 @@ struct IptablesParser {
   }
 
   private mutating func command(
-    _ command: IptablesRequest.Command, beside others: Set<IptablesRequest.Command> = []
+    _ command: IptablesRequest.Command,
+    beside others: Set<IptablesRequest.Command> = []
   ) throws(IptablesFailure) {
     if inverted { throw .parameter("unexpected '!' flag") }
     guard let present = request.command else {
@@ -144,7 +147,9 @@ struct IptablesParser {
   }
 
   private mutating func option(
-    _ letter: Character, _ value: String, hasValue: Bool
+    _ letter: Character,
+    _ value: String,
+    hasValue: Bool
   ) throws(IptablesFailure) {
     switch letter {
     case "A", "C":
@@ -374,8 +379,11 @@ struct IptablesParser {
 
   private var context: ExtensionContext {
     ExtensionContext(
-      family: program.family, variant: program.variant, protocol: protocolMatch,
-      resolve: environment.resolve)
+      family: program.family,
+      variant: program.variant,
+      protocol: protocolMatch,
+      resolve: environment.resolve
+    )
   }
 
   private mutating func extensionOption(_ code: Int, _ value: String?) throws(IptablesFailure) {
@@ -387,7 +395,11 @@ struct IptablesParser {
     let offered = reader.second != nil
     do throws(IptablesFailure) {
       try reader.accept(
-        reader.options[code % 1000], value, inverted: inverted, context)
+        reader.options[code % 1000],
+        value,
+        inverted: inverted,
+        context
+      )
     } catch {
       request.warnings += reader.warnings
       reader.warnings = ""
@@ -412,7 +424,8 @@ struct IptablesParser {
     {
       throw .parameter(
         "\nThe \"nat\" table is not intended for filtering, the use of DROP is therefore "
-          + "inhibited.\n\n")
+          + "inhibited.\n\n"
+      )
     }
     for (reader, _) in extensions where reader !== target { try reader.finish(context) }
     try target?.finish(context)
@@ -446,7 +459,11 @@ struct IptablesParser {
     func read(_ text: (String, Bool)?) throws(IptablesFailure) -> [AddressMatch] {
       guard let (text, inverted) = text else { return [] }
       return try IptablesAddress.parseList(
-        text, inverted: inverted, program.family, resolve: environment.resolve)
+        text,
+        inverted: inverted,
+        program.family,
+        resolve: environment.resolve
+      )
     }
     request.sources = try read(sourceText)
     request.destinations = try read(destinationText)
@@ -469,6 +486,19 @@ struct IptablesParser {
     }
   }
 
+  /// nf_tables compares ports itself, and the program wants to know where they are.
+  private func checkPorts(_ matches: [Match]) throws(IptablesFailure) {
+    for match in matches {
+      switch match {
+      case .tcp(let match) where match != TCPMatch() && protocolMatch?.value != .tcp:
+        throw .parameter("TCP match requires '-p tcp'")
+      case .udp(let match) where match != UDPMatch() && protocolMatch?.value != .udp:
+        throw .parameter("UDP match requires '-p udp'")
+      default: break
+      }
+    }
+  }
+
   private mutating func buildRule() throws(IptablesFailure) {
     var matches: [Match] = []
     do throws(IptablesFailure) {
@@ -481,6 +511,7 @@ struct IptablesParser {
       request.deferredFailure = words.first
     }
     request.rule.matches = matches
+    if program.variant == .nft { try checkPorts(matches) }
     if target == nil, let jump = request.jump {
       request.rule.target = request.isGoto ? .goto(jump) : .jump(jump)
     }

@@ -24,7 +24,12 @@ struct IptablesProgram: Hashable, Sendable {
         for (end, role) in [("", Role.edit), ("-save", .save), ("-restore", .restore)] {
           programs.append(
             IptablesProgram(
-              name: stem + middle + end, family: family, variant: variant, role: role))
+              name: stem + middle + end,
+              family: family,
+              variant: variant,
+              role: role
+            )
+          )
         }
       }
     }

@@ -11,13 +11,19 @@ extension IptablesCommand {
         "4": 0, "6": 0,
       ],
       long: [
-        LongOption(name: "counters", value: 0, code: 99), LongOption(name: "verbose", value: 0, code: 118),
-        LongOption(name: "version", value: 0, code: 86), LongOption(name: "test", value: 0, code: 116),
-        LongOption(name: "help", value: 0, code: 104), LongOption(name: "noflush", value: 0, code: 110),
-        LongOption(name: "modprobe", value: 1, code: 77), LongOption(name: "table", value: 1, code: 84),
-        LongOption(name: "wait", value: 2, code: 119), LongOption(name: "wait-interval", value: 2, code: 87),
+        LongOption(name: "counters", value: 0, code: 99),
+        LongOption(name: "verbose", value: 0, code: 118),
+        LongOption(name: "version", value: 0, code: 86),
+        LongOption(name: "test", value: 0, code: 116),
+        LongOption(name: "help", value: 0, code: 104),
+        LongOption(name: "noflush", value: 0, code: 110),
+        LongOption(name: "modprobe", value: 1, code: 77),
+        LongOption(name: "table", value: 1, code: 84),
+        LongOption(name: "wait", value: 2, code: 119),
+        LongOption(name: "wait-interval", value: 2, code: 87),
         LongOption(name: "ipv4", value: 0, code: 52), LongOption(name: "ipv6", value: 0, code: 54),
-      ])
+      ]
+    )
     var files: [String] = []
     reading: while true {
       switch scanner.next() {
@@ -26,7 +32,8 @@ extension IptablesCommand {
       case .missingValue, .unknown:
         throw .plain(
           GetoptText.error(program.name, scanner.culprit)
-            + "Try `\(program.ownName) -h' for more information.\n")
+            + "Try `\(program.ownName) -h' for more information.\n"
+        )
       case .option(let code, let value):
         switch code {
         case 99: options.takesCounters = true
@@ -106,7 +113,9 @@ struct DumpReader {
         // The legacy program carries out each line before it reads the next.
         if !isNFT, let table,
           let earlier = RulesetTransaction(
-            program: program, environment: environment, name: table
+            program: program,
+            environment: environment,
+            name: table
           ).rehearse(steps)
         {
           if case .kernel = earlier.cause {
@@ -136,7 +145,8 @@ struct DumpReader {
 
   private mutating func fail(_ line: Int, _ words: String?) {
     environment.warn(
-      "\(program.ownName): line \(line) failed" + (words.map { ": " + $0 } ?? "") + "\n")
+      "\(program.ownName): line \(line) failed" + (words.map { ": " + $0 } ?? "") + "\n"
+    )
     status = 1
   }
 
@@ -180,7 +190,8 @@ struct DumpReader {
       throw .parameter(
         isNFT
           ? "\(program.ownName): line \(line) table name '\(name)' invalid"
-          : "\(program.ownName): unable to initialize table '\(name)'")
+          : "\(program.ownName): unable to initialize table '\(name)'"
+      )
     }
     table = found
     steps = []
@@ -199,7 +210,8 @@ struct DumpReader {
         throw .parameter(
           isNFT
             ? "chain name `\(chain)' too long (must be under 29 chars)"
-            : "Invalid chain name `\(chain)' (28 chars max)")
+            : "Invalid chain name `\(chain)' (28 chars max)"
+        )
       }
       if isNFT {
         try IptablesParser.checkChainName(chain, program.family)
@@ -229,7 +241,8 @@ struct DumpReader {
       if words[1] != "-", !isBase || !["ACCEPT", "DROP"].contains(words[1]) {
         let reason = isBase ? "Bad policy name" : "Bad built-in chain name"
         throw .other(
-          "Can't set policy `\(words[1])' on `\(chain)' line \(line): \(reason)\n")
+          "Can't set policy `\(words[1])' on `\(chain)' line \(line): \(reason)\n"
+        )
       }
     }
     steps.append((line, .declare(chain, policy: isBase ? words[1] : "-", counters: counters)))
@@ -268,7 +281,8 @@ struct DumpReader {
       return
     }
     environment.warn(request.warnings)
-    if options.isVerbose { request.verbosity = max(1, request.verbosity) }
+    // With -n the real programs stay silent.
+    if options.isVerbose, !options.keepsRules { request.verbosity = max(1, request.verbosity) }
     steps.append((line, .request(request)))
   }
 
@@ -326,9 +340,9 @@ struct DumpReader {
         } else {
           fail(error.line == 0 || error.cause.isFromCommit ? line : error.line, nil)
         }
-      case .batch:
+      default:
+        if !isNFT { line = error.line }
         throw error.cause
-      default: throw error.cause
       }
     }
   }

@@ -7,13 +7,18 @@ extension IptablesCommand {
     var chosen: String?
     var file: String?
     var scanner = OptionScanner(
-      arguments, short: ["b": 0, "c": 0, "d": 0, "t": 1, "M": 1, "f": 1, "V": 0, "4": 0, "6": 0],
+      arguments,
+      short: ["b": 0, "c": 0, "d": 0, "t": 1, "M": 1, "f": 1, "V": 0, "4": 0, "6": 0],
       long: [
-        LongOption(name: "counters", value: 0, code: 99), LongOption(name: "table", value: 1, code: 116),
-        LongOption(name: "version", value: 0, code: 86), LongOption(name: "dump", value: 0, code: 100),
-        LongOption(name: "modprobe", value: 1, code: 77), LongOption(name: "file", value: 1, code: 102),
+        LongOption(name: "counters", value: 0, code: 99),
+        LongOption(name: "table", value: 1, code: 116),
+        LongOption(name: "version", value: 0, code: 86),
+        LongOption(name: "dump", value: 0, code: 100),
+        LongOption(name: "modprobe", value: 1, code: 77),
+        LongOption(name: "file", value: 1, code: 102),
         LongOption(name: "ipv4", value: 0, code: 52), LongOption(name: "ipv6", value: 0, code: 54),
-      ])
+      ]
+    )
     var operands = 0
     reading: while true {
       switch scanner.next() {
@@ -22,7 +27,8 @@ extension IptablesCommand {
       case .missingValue, .unknown:
         throw .plain(
           GetoptText.error(program.name, scanner.culprit)
-            + "Look at manual page `\(program.stem)-save.8' for more information.\n")
+            + "Look at manual page `\(program.stem)-save.8' for more information.\n"
+        )
       case .option(let code, let value):
         switch code {
         case 99: showsCounters = true
@@ -46,7 +52,8 @@ extension IptablesCommand {
     if program.variant == .nft, !environment.ruleset(.legacy).isEmpty {
       environment.warn(
         "# Warning: \(program.stem)-legacy tables present, use \(program.stem)-legacy-save to "
-          + "see them\n")
+          + "see them\n"
+      )
     }
     var text = ""
     for table in Self.order(of: ruleset) where chosen == nil || chosen == table.name {

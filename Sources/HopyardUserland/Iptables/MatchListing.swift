@@ -27,7 +27,8 @@ extension Match {
     case .connectionLimit(let match):
       return " #conn \(match.countsDestination ? "dst" : "src")/\(match.prefixLength) "
         + "\(match.isUpTo ? "<=" : ">") \(match.limit)"
-    case .connectionMark(let match): return mark(" connmark match" + (match.inverted ? " " : "  "), match)
+    case .connectionMark(let match):
+      return mark(" connmark match" + (match.inverted ? " " : "  "), match)
     case .mark(let match): return mark(" mark match ", match)
     case .conntrack(let match): return match.text(family, prefix: " ")
     case .dscp(let match):
@@ -120,7 +121,10 @@ extension Match {
   }
 
   private func ports(
-    _ source: PortMatch?, _ destination: PortMatch?, _ name: String, _ numeric: Bool
+    _ source: PortMatch?,
+    _ destination: PortMatch?,
+    _ name: String,
+    _ numeric: Bool
   ) -> String {
     func text(_ word: String, _ match: PortMatch?) -> String {
       guard let match else { return "" }
@@ -163,7 +167,10 @@ extension Match {
   }
 
   private func icmp(
-    _ match: ICMPMatch, _ numeric: Bool, _ word: String, _ names: [ICMPName]
+    _ match: ICMPMatch,
+    _ numeric: Bool,
+    _ word: String,
+    _ names: [ICMPName]
   ) -> String {
     if !numeric,
       let known = names.first(where: { $0.type == match.type && $0.codes == match.codes })
@@ -186,11 +193,13 @@ extension Match {
       text += (socketExists ? "" : " !") + " owner socket exists"
     }
     if let user = match.user {
-      text += (user.inverted ? " !" : "") + " owner UID match "
+      text +=
+        (user.inverted ? " !" : "") + " owner UID match "
         + (numeric ? nil : OwnerExtension.userName(user)).orRange(user)
     }
     if let group = match.group {
-      text += (group.inverted ? " !" : "") + " owner GID match "
+      text +=
+        (group.inverted ? " !" : "") + " owner GID match "
         + (numeric ? nil : OwnerExtension.groupName(group)).orRange(group)
     }
     return text + (match.usesSupplementaryGroups ? " incl. suppl. groups" : "")
@@ -203,7 +212,7 @@ extension String {
   }
 }
 
-extension Optional<String> {
+extension String? {
   fileprivate func orRange(_ range: RangeMatch) -> String {
     self ?? OwnerMatch.range(range)
   }

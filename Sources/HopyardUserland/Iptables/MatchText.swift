@@ -112,9 +112,12 @@ extension Match {
     case .string(let match): return match.saved
     case .tcp(let match):
       var text = ports(match.source, match.destination)
-      if let option = match.option { text += not(option.inverted) + " --tcp-option \(option.value)" }
+      if let option = match.option {
+        text += not(option.inverted) + " --tcp-option \(option.value)"
+      }
       if let flags = match.flags {
-        text += not(flags.inverted) + " --tcp-flags " + flagWords(flags.mask) + " "
+        text +=
+          not(flags.inverted) + " --tcp-flags " + flagWords(flags.mask) + " "
           + flagWords(flags.set)
       }
       return text
@@ -204,7 +207,9 @@ extension PhysicalDeviceMatch {
     var text = ""
     if isIn == true { text += " --physdev-is-in" }
     if isIn == false { text += " ! --physdev-is-in" }
-    if let inInterface { text += not(inInterface.inverted) + " --physdev-in " + inInterface.pattern }
+    if let inInterface {
+      text += not(inInterface.inverted) + " --physdev-in " + inInterface.pattern
+    }
     if isOut == true { text += " --physdev-is-out" }
     if isOut == false { text += " ! --physdev-is-out" }
     if let outInterface {
@@ -424,9 +429,11 @@ extension ConntrackMatch {
     func address(_ word: String, _ match: AddressMatch?) {
       guard let match else { return }
       add(
-        word, match.inverted,
+        word,
+        match.inverted,
         IptablesAddress.text(match.address, family)
-          + IptablesAddress.maskSuffix(match.mask, family))
+          + IptablesAddress.maskSuffix(match.mask, family)
+      )
     }
     func ports(_ word: String, _ match: PortMatch?) {
       if let match { add(word, match.inverted, match.text) }
@@ -445,9 +452,11 @@ extension ConntrackMatch {
     ports("ctrepldstport", replyDestinationPort)
     if let status {
       add(
-        "ctstatus", status.inverted,
+        "ctstatus",
+        status.inverted,
         status.status.isEmpty
-          ? "NONE" : ConntrackWords.text(status.status, ConntrackWords.status))
+          ? "NONE" : ConntrackWords.text(status.status, ConntrackWords.status)
+      )
     }
     if let expiry { add("ctexpire", expiry.inverted, expiry.text) }
     if let direction { text += prefix + "ctdir " + (direction == .original ? "ORIGINAL" : "REPLY") }

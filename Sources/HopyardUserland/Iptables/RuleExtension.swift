@@ -15,8 +15,14 @@ struct ExtensionOption {
   var requires: [Int] = []
 
   init(
-    _ name: String, _ id: Int, flag: Bool = false, mandatory: Bool = false, invert: Bool = false,
-    repeats: Bool = false, excludes: [Int] = [], requires: [Int] = []
+    _ name: String,
+    _ id: Int,
+    flag: Bool = false,
+    mandatory: Bool = false,
+    invert: Bool = false,
+    repeats: Bool = false,
+    excludes: [Int] = [],
+    requires: [Int] = []
   ) {
     self.name = name
     self.id = id
@@ -60,7 +66,10 @@ class RuleExtension {
 
   /// Takes one option, after the usual checks.
   final func accept(
-    _ option: ExtensionOption, _ value: String?, inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String?,
+    inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     // An option is called by its first name in messages.
     let option = options.first { $0.id == option.id } ?? option
@@ -88,12 +97,14 @@ class RuleExtension {
       for other in options where other.id != option.id {
         if option.requires.contains(other.id), !seen.contains(other.id) {
           throw .parameter(
-            "\(name): option \"--\(option.name)\" also requires \"--\(other.name)\".\n")
+            "\(name): option \"--\(option.name)\" also requires \"--\(other.name)\".\n"
+          )
         }
         if option.excludes.contains(other.id), seen.contains(other.id) {
           throw .parameter(
             "\(name): option \"--\(option.name)\" cannot be used together with "
-              + "\"--\(other.name)\".\n")
+              + "\"--\(other.name)\".\n"
+          )
         }
       }
     }
@@ -101,7 +112,10 @@ class RuleExtension {
 
   /// Reads one option's value.
   func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {}
 
   /// The extension's own check at the end of the line.
@@ -119,26 +133,32 @@ class RuleExtension {
 extension RuleExtension {
   /// A number within bounds, in decimal, octal or hexadecimal.
   func number(
-    _ value: String, _ option: ExtensionOption, _ bounds: ClosedRange<UInt64>
+    _ value: String,
+    _ option: ExtensionOption,
+    _ bounds: ClosedRange<UInt64>
   ) throws(IptablesFailure) -> UInt64 {
     guard let number = IptablesNumber.parse(value), bounds.contains(number) else {
       throw .parameter(
         "\(name): bad value for option \"--\(option.name)\", or out of range "
-          + "(\(bounds.lowerBound)-\(bounds.upperBound)).\n")
+          + "(\(bounds.lowerBound)-\(bounds.upperBound)).\n"
+      )
     }
     return number
   }
 
   /// One or two numbers with a colon between; an end that is left out is the least or greatest.
   func range(
-    _ value: String, _ option: ExtensionOption, maximum: UInt64
+    _ value: String,
+    _ option: ExtensionOption,
+    maximum: UInt64
   ) throws(IptablesFailure) -> (lower: UInt64, upper: UInt64, count: Int) {
     var rest = value[...]
     var numbers: [UInt64] = []
     while true {
       if numbers.count == 2 {
         throw .parameter(
-          "\(name): Too many components for option \"--\(option.name)\" (max: 2)\n")
+          "\(name): Too many components for option \"--\(option.name)\" (max: 2)\n"
+        )
       }
       var number: UInt64?
       if rest.isEmpty || rest.first == ":" {
@@ -150,12 +170,14 @@ extension RuleExtension {
       guard let number else {
         throw .parameter(
           "\(name): bad value for option \"--\(option.name)\" near \"\(rest)\", or out of range "
-            + "(0-\(maximum)).\n")
+            + "(0-\(maximum)).\n"
+        )
       }
       if let first = rest.first, first != ":" {
         throw .parameter(
           "\(name): Argument to \"--\(option.name)\" has unexpected characters near "
-            + "\"\(rest)\".\n")
+            + "\"\(rest)\".\n"
+        )
       }
       numbers.append(number)
       if rest.isEmpty { break }
@@ -166,13 +188,15 @@ extension RuleExtension {
 
   /// A mark and its mask, `VALUE[/MASK]`.
   func mark(
-    _ value: String, _ option: ExtensionOption
+    _ value: String,
+    _ option: ExtensionOption
   ) throws(IptablesFailure) -> (value: UInt32, mask: UInt32) {
     func part(_ text: Substring) throws(IptablesFailure) -> (UInt32, Substring) {
       guard let (number, length) = IptablesNumber.prefix(text), let number = UInt32(exactly: number)
       else {
         throw .parameter(
-          "\(name): bad integer value for option \"--\(option.name)\", or out of range.\n")
+          "\(name): bad integer value for option \"--\(option.name)\", or out of range.\n"
+        )
       }
       return (number, text.dropFirst(length))
     }
@@ -181,7 +205,8 @@ extension RuleExtension {
     if rest.first == "/" { (mask, rest) = try part(rest.dropFirst()) }
     guard rest.isEmpty else {
       throw .parameter(
-        "\(name): trailing garbage after value for option \"--\(option.name)\".\n")
+        "\(name): trailing garbage after value for option \"--\(option.name)\".\n"
+      )
     }
     return (mark, mask)
   }
@@ -195,7 +220,9 @@ extension RuleExtension {
   func ports(_ value: String, inverted: Bool) throws(IptablesFailure) -> PortMatch {
     let parts = value.split(separator: ":", omittingEmptySubsequences: false)
     func port(_ text: Substring) throws(IptablesFailure) -> UInt16 {
-      if let number = IptablesNumber.parse(String(text)) { return UInt16(truncatingIfNeeded: number) }
+      if let number = IptablesNumber.parse(String(text)) {
+        return UInt16(truncatingIfNeeded: number)
+      }
       guard let port = ServiceNames.port(String(text), protocol: nil) else {
         throw .parameter("Port \"\(text)\" does not resolve to anything.\n")
       }
@@ -203,13 +230,17 @@ extension RuleExtension {
     }
     guard parts.count == 2 else { return PortMatch(try port(parts[0]), inverted: inverted) }
     return PortMatch(
-      parts[0].isEmpty ? 0 : try port(parts[0]), parts[1].isEmpty ? .max : try port(parts[1]),
-      inverted: inverted)
+      parts[0].isEmpty ? 0 : try port(parts[0]),
+      parts[1].isEmpty ? .max : try port(parts[1]),
+      inverted: inverted
+    )
   }
 
   /// One address, by number or name.
   func host(
-    _ value: String, _ option: ExtensionOption, _ context: ExtensionContext
+    _ value: String,
+    _ option: ExtensionOption,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) -> UInt128 {
     if let address = IptablesAddress.parse(value, context.family) { return address }
     let found = context.resolve(value)

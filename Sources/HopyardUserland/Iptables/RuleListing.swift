@@ -56,7 +56,7 @@ struct RuleListing {
     var text = ""
     if numbersLines { text += padded("\(number)", 4) + " " }
     if isVerbose {
-      text += count(counters.packets, 8) + " " + count(counters.bytes, 10) + " "
+      text += count(counters.packets, 8) + " " + count(counters.bytes, 8) + " "
     }
     text += padded(targetName(rule), 9) + " "
     text += protocolText(rule, padding: 4) + " "
@@ -95,7 +95,7 @@ struct RuleListing {
   }
 
   private func options(_ rule: Rule) -> String {
-    return switch rule.fragment {
+    switch rule.fragment {
     case nil: "--"
     case true: "-f"
     case false: "!f"

@@ -35,7 +35,9 @@ enum ProtocolText {
 enum InterfaceText {
   /// Reads a name, perhaps with a `+` at the end.
   static func parse(
-    _ text: String, inverted: Bool, warnings: inout String
+    _ text: String,
+    inverted: Bool,
+    warnings: inout String
   ) throws(IptablesFailure) -> InterfaceMatch {
     guard text.utf8.count < 16 else {
       throw .parameter("interface name `\(text)' must be shorter than IFNAMSIZ (15)")
@@ -47,14 +49,18 @@ enum InterfaceText {
     }
     let isPrefix = text.hasSuffix("+")
     return InterfaceMatch(
-      isPrefix ? String(text.dropLast()) : text, isPrefix: isPrefix, inverted: inverted)
+      isPrefix ? String(text.dropLast()) : text,
+      isPrefix: isPrefix,
+      inverted: inverted
+    )
   }
 }
 
 /// Texts with spaces or quotes in them.
 enum QuotedText {
   private static let plain = Set(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-".utf8)
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-".utf8
+  )
 
   /// The text as `iptables-save` prints a value: in quotes if it has to be.
   static func saved(_ text: String) -> String {

@@ -39,7 +39,10 @@ enum RuleValidation {
   }
 
   private static func isPossible(
-    _ match: Match, _ rule: Rule, _ table: RuleTable, _ variant: RulesetVariant
+    _ match: Match,
+    _ rule: Rule,
+    _ table: RuleTable,
+    _ variant: RulesetVariant
   ) -> Bool {
     switch match {
     case .ah: needs(51, rule)
@@ -59,7 +62,10 @@ enum RuleValidation {
   }
 
   private static func isPossible(
-    _ target: Target, _ rule: Rule, _ table: RuleTable, _ variant: RulesetVariant
+    _ target: Target,
+    _ rule: Rule,
+    _ table: RuleTable,
+    _ variant: RulesetVariant
   ) -> Bool {
     switch target {
     case .snat, .dnat, .masquerade, .redirect, .netmap: table == .nat

@@ -44,7 +44,9 @@ struct RulesetEditor {
   // MARK: Rules
 
   private mutating func editRules(
-    _ request: IptablesRequest, _ command: IptablesRequest.Command, _ line: Int
+    _ request: IptablesRequest,
+    _ command: IptablesRequest.Command,
+    _ line: Int
   ) throws(IptablesFailure) {
     let chain = request.chain ?? ""
     if let jump = request.jump, !request.hasTargetExtension { try checkJump(jump, request) }
@@ -76,8 +78,11 @@ struct RulesetEditor {
   }
 
   private mutating func add(
-    _ rule: Rule, _ request: IptablesRequest, _ command: IptablesRequest.Command,
-    _ table: LiveTable, _ line: Int
+    _ rule: Rule,
+    _ request: IptablesRequest,
+    _ command: IptablesRequest.Command,
+    _ table: LiveTable,
+    _ line: Int
   ) throws(IptablesFailure) {
     let chain = request.chain ?? ""
     let index = (request.number ?? 1) - 1
@@ -112,7 +117,9 @@ struct RulesetEditor {
   }
 
   private func immediateProblem(
-    _ rule: Rule, _ request: IptablesRequest, _ table: LiveTable
+    _ rule: Rule,
+    _ request: IptablesRequest,
+    _ table: LiveTable
   ) -> String? {
     if let words = request.deferredFailure { return words }
     if let jump = rule.destinationChain, table.hook(ofChain: jump) != nil {
@@ -141,7 +148,8 @@ struct RulesetEditor {
     throw .parameter(
       request.isGoto
         ? "goto '\(jump)' is not a chain"
-        : "Couldn't load target `\(jump)':No such file or directory\n")
+        : "Couldn't load target `\(jump)':No such file or directory\n"
+    )
   }
 
   private func refuseUnmodelled(_ request: IptablesRequest) throws(IptablesFailure) {
@@ -174,7 +182,8 @@ struct RulesetEditor {
   }
 
   private mutating func deleteChain(
-    _ request: IptablesRequest, _ line: Int
+    _ request: IptablesRequest,
+    _ line: Int
   ) throws(IptablesFailure) {
     guard let table else {
       if request.chain == nil { return }
@@ -193,18 +202,20 @@ struct RulesetEditor {
         default:
           if isNFT {
             failures.append(
-              (line, "CHAIN_DEL failed (Device or resource busy): chain \(chain)"))
+              (line, "CHAIN_DEL failed (Device or resource busy): chain \(chain)")
+            )
             return
           }
           throw .kernel(
-            error == .wrongKind ? .invalid : error == .inUse ? .tooManyLinks : .notEmpty)
+            error == .wrongKind ? .invalid : error == .inUse ? .tooManyLinks : .notEmpty
+          )
         }
       }
       return
     }
     let names = table.chainNames.filter { table.hook(ofChain: $0) == nil }
-    for chain in names {
-      if request.verbosity > 0 { environment.print("Deleting chain `\(chain)'\n") }
+    for chain in names where request.verbosity > 0 {
+      environment.print("Deleting chain `\(chain)'\n")
     }
     let busy = names.filter { chain in
       (table.ruleCount(ofChain: chain) ?? 0) > 0
@@ -241,7 +252,9 @@ struct RulesetEditor {
 
   /// Carries out the line `:CHAIN POLICY [COUNTERS]` of a dump.
   func declare(
-    _ chain: String, policy: String, counters: RuleCounters?
+    _ chain: String,
+    policy: String,
+    counters: RuleCounters?
   ) throws(IptablesFailure) {
     let table = ruleset.table(name)
     if isBase(chain) {
@@ -250,7 +263,10 @@ struct RulesetEditor {
       case "ACCEPT", "DROP":
         try attempt { () throws(TableEditError) in
           try table.setPolicy(
-            ofChain: chain, to: policy == "ACCEPT" ? .accept : .drop, counters: counters)
+            ofChain: chain,
+            to: policy == "ACCEPT" ? .accept : .drop,
+            counters: counters
+          )
         }
       default: throw .kernel(.badPolicy)
       }
@@ -273,7 +289,10 @@ struct RulesetEditor {
     guard isBase(request.chain ?? "") else { throw .kernel(.badBuiltin) }
     try attempt { () throws(TableEditError) in
       try ruleset.table(name).setPolicy(
-        ofChain: request.chain ?? "", to: policy, counters: request.counters)
+        ofChain: request.chain ?? "",
+        to: policy,
+        counters: request.counters
+      )
     }
   }
 
@@ -346,7 +365,8 @@ struct RulesetEditor {
     if isNFT, !environment.ruleset(.legacy).isEmpty {
       environment.warn(
         "# Warning: \(program.stem)-legacy tables present, use \(program.stem)-legacy to see "
-          + "them\n")
+          + "them\n"
+      )
     }
   }
 
@@ -354,7 +374,8 @@ struct RulesetEditor {
     guard let chain, !table.hasChain(chain) else { return }
     if isNFT {
       throw .other(
-        "chain `\(chain)' in table `\(name.name)' is incompatible, use 'nft' tool.\n")
+        "chain `\(chain)' in table `\(name.name)' is incompatible, use 'nft' tool.\n"
+      )
     }
     throw .kernel(.noSuchChain)
   }
@@ -391,14 +412,21 @@ struct RulesetEditor {
           isFirst = false
           environment.print(
             listing.header(
-              chain, counters: activity?.shownPolicy(program.variant) ?? RuleCounters(),
-              references: references[chain.name] ?? 0))
+              chain,
+              counters: activity?.shownPolicy(program.variant) ?? RuleCounters(),
+              references: references[chain.name] ?? 0
+            )
+          )
         }
         for (number, rule) in chain.rules.enumerated()
         where request.number == nil || request.number == number + 1 {
           environment.print(
             listing.line(
-              rule, number: number + 1, counters: activity?.counters(of: number) ?? .init()))
+              rule,
+              number: number + 1,
+              counters: activity?.counters(of: number) ?? .init()
+            )
+          )
         }
       }
     }
@@ -422,7 +450,9 @@ struct RulesetEditor {
             environment.print(
               "-P \(chain.name) \(policy == .accept ? "ACCEPT" : "DROP")"
                 + counters(
-                  table.existingActivity(ofChain: index)?.shownPolicy(program.variant)) + "\n")
+                  table.existingActivity(ofChain: index)?.shownPolicy(program.variant)
+                ) + "\n"
+            )
           } else {
             environment.print("-N \(chain.name)\n")
           }
@@ -434,7 +464,8 @@ struct RulesetEditor {
         where request.number == nil || request.number == number + 1 {
           environment.print(
             "-A \(chain.name)" + text.text(rule, middle: counters(activity?.counters(of: number)))
-              + "\n")
+              + "\n"
+          )
         }
       }
     }

@@ -65,7 +65,8 @@ struct RulesetTransaction {
   }
 
   private func take(
-    _ steps: [(line: Int, step: Step)], _ editor: inout RulesetEditor
+    _ steps: [(line: Int, step: Step)],
+    _ editor: inout RulesetEditor
   ) throws(Failure) {
     for (line, step) in steps {
       do throws(IptablesFailure) {
@@ -89,7 +90,8 @@ struct RulesetTransaction {
 
   /// Finds out which edits nf_tables refuses when the table as a whole is wrong.
   private func problemFailures(
-    _ problem: RuleValidation.Problem, _ steps: [(line: Int, step: Step)],
+    _ problem: RuleValidation.Problem,
+    _ steps: [(line: Int, step: Step)],
     _ before: LiveTable.Snapshot?
   ) -> [(line: Int, text: String)] {
     guard program.variant == .nft else {
@@ -108,7 +110,9 @@ struct RulesetTransaction {
     let line = failures.first?.line ?? 0
     if program.variant == .legacy {
       return Failure(
-        line: line, cause: .kernel(failures.contains { $0.text == "loop" } ? .loop : .invalid))
+        line: line,
+        cause: .kernel(failures.contains { $0.text == "loop" } ? .loop : .invalid)
+      )
     }
     // One command has no line to tell, and tells of its first failure only.
     let texts =

@@ -40,7 +40,8 @@ extension Target {
         + (length.map { "/\($0)" } ?? "/" + IptablesAddress.text(match.mask, family))
     case .nflog(let target): return target.text(prefix: " --")
     case .nfqueue(let target):
-      return (target.total > 1
+      return
+        (target.total > 1
         ? " --queue-balance \(target.queue):\(UInt32(target.queue) + UInt32(target.total) - 1)"
         : " --queue-num \(target.queue)") + (target.bypasses ? " --queue-bypass" : "")
         + (target.fansOutByCPU ? " --queue-cpu-fanout" : "")
@@ -71,10 +72,18 @@ extension Target {
       case .set(let mark): return " CONNMARK" + mark.listed
       case .save(let packetMask, let mask):
         return " CONNMARK save"
-          + Self.masks(packetMask, mask, " nfmask \(hexadecimal(packetMask)) ctmask ~\(hexadecimal(mask))")
+          + Self.masks(
+            packetMask,
+            mask,
+            " nfmask \(hexadecimal(packetMask)) ctmask ~\(hexadecimal(mask))"
+          )
       case .restore(let packetMask, let mask):
         return " CONNMARK restore"
-          + Self.masks(packetMask, mask, " ctmask \(hexadecimal(mask)) nfmask ~\(hexadecimal(packetMask))")
+          + Self.masks(
+            packetMask,
+            mask,
+            " ctmask \(hexadecimal(mask)) nfmask ~\(hexadecimal(packetMask))"
+          )
       }
     case .conntrack(let target): return " CT" + target.text(prefix: " ")
     case .dnat(let target), .snat(let target):
@@ -252,7 +261,8 @@ extension ConntrackTarget {
       text += prefix + "ctevents " + words(events, ConntrackTargetExtension.events)
     }
     if let expectationEvents {
-      text += prefix + "expevents "
+      text +=
+        prefix + "expevents "
         + words(expectationEvents, ConntrackTargetExtension.expectationEvents)
     }
     let suffix: String =

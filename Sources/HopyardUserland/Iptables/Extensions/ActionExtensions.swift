@@ -29,7 +29,8 @@ final class RejectExtension: RuleExtension {
     ("icmp-port-unreachable", "port-unreach", .portUnreachable),
     ("icmp-net-prohibited", "net-prohib", .networkProhibited),
     ("icmp-host-prohibited", "host-prohib", .hostProhibited),
-    ("tcp-reset", "tcp-rst", .tcpReset), ("icmp-admin-prohibited", "admin-prohib", .adminProhibited),
+    ("tcp-reset", "tcp-rst", .tcpReset),
+    ("icmp-admin-prohibited", "admin-prohib", .adminProhibited),
   ]
 
   private static let names6: [(String, String, RejectReason)] = [
@@ -42,7 +43,10 @@ final class RejectExtension: RuleExtension {
   ]
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let names = context.family == .ipv4 ? Self.names4 : Self.names6
     let lower = value.lowercased()
@@ -75,7 +79,8 @@ final class LogExtension: RuleExtension {
         ExtensionOption("log-ip-options", 4, flag: true),
         ExtensionOption("log-uid", 5, flag: true),
         ExtensionOption("log-macdecode", 6, flag: true),
-      ])
+      ]
+    )
   }
 
   /// The names of the levels; of two with the same number the later is printed.
@@ -85,7 +90,10 @@ final class LogExtension: RuleExtension {
   ]
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
@@ -127,11 +135,15 @@ final class NFLogExtension: RuleExtension {
         ExtensionOption("nflog-group", 0), ExtensionOption("nflog-prefix", 1),
         ExtensionOption("nflog-range", 2, excludes: [3]), ExtensionOption("nflog-size", 3),
         ExtensionOption("nflog-threshold", 4),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0: result.group = UInt16(truncatingIfNeeded: try number(value, option, 0...65535))
@@ -170,11 +182,15 @@ final class NFQueueExtension: RuleExtension {
         ExtensionOption("queue-num", 0, excludes: [1]), ExtensionOption("queue-balance", 1),
         ExtensionOption("queue-bypass", 2, flag: true),
         ExtensionOption("queue-cpu-fanout", 3, flag: true, requires: [1]),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0: result.queue = UInt16(truncatingIfNeeded: try number(value, option, 0...65535))
@@ -199,11 +215,15 @@ final class MSSExtension: RuleExtension {
   init() {
     super.init(
       "TCPMSS",
-      [ExtensionOption("set-mss", 0), ExtensionOption("clamp-mss-to-pmtu", 1, flag: true)])
+      [ExtensionOption("set-mss", 0), ExtensionOption("clamp-mss-to-pmtu", 1, flag: true)]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     if option.id == 1 {
       result = .clampToPMTU
@@ -229,11 +249,15 @@ final class DSCPTargetExtension: RuleExtension {
   init() {
     super.init(
       "DSCP",
-      [ExtensionOption("set-dscp", 0, excludes: [1]), ExtensionOption("set-dscp-class", 1)])
+      [ExtensionOption("set-dscp", 0, excludes: [1]), ExtensionOption("set-dscp-class", 1)]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     result =
       option.id == 0
@@ -258,11 +282,15 @@ final class TOSTargetExtension: RuleExtension {
     }
     super.init(
       "TOS",
-      [option("set-tos", 0), option("and-tos", 1), option("or-tos", 2), option("xor-tos", 3)])
+      [option("set-tos", 0), option("and-tos", 1), option("or-tos", 2), option("xor-tos", 3)]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     if option.id == 0 {
       let (value, mask) = try TOSText.parse(value)
@@ -296,14 +324,19 @@ final class HopTargetExtension: RuleExtension {
         ExtensionOption(word + "-set", 0, excludes: [1, 2]),
         ExtensionOption(word + "-dec", 1, excludes: [0, 2]),
         ExtensionOption(word + "-inc", 2, excludes: [0, 1]),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let number = UInt8(
-      truncatingIfNeeded: try number(value, option, (option.id == 0 ? 0 : 1)...255))
+      truncatingIfNeeded: try number(value, option, (option.id == 0 ? 0 : 1)...255)
+    )
     result = HopTarget([.set, .decrease, .increase][option.id], number)
   }
 
@@ -325,7 +358,10 @@ final class ClassifyExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let parts = value.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, let major = UInt16(parts[0], radix: 16),
@@ -346,7 +382,10 @@ final class TeeExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     if option.id == 0 {
       result.gateway = try host(value, option, context)
@@ -371,11 +410,15 @@ final class TProxyExtension: RuleExtension {
       [
         ExtensionOption("on-port", 0, mandatory: true), ExtensionOption("on-ip", 1),
         ExtensionOption("tproxy-mark", 2),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0: result.port = try ports(value, inverted: false).first
@@ -408,13 +451,17 @@ final class SetTargetExtension: RuleExtension {
         ExtensionOption("exist", 3, flag: true), ExtensionOption("timeout", 4),
         ExtensionOption("map-mark", 5, flag: true), ExtensionOption("map-prio", 6, flag: true),
         ExtensionOption("map-queue", 7, flag: true),
-      ])
+      ]
+    )
   }
 
   override var isGuided: Bool { false }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0...2:

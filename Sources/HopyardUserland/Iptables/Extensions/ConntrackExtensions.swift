@@ -14,7 +14,9 @@ enum ConntrackWords {
 
   /// Reads a list of words with commas between.
   static func parse<Set: OptionSet>(
-    _ text: String, _ words: [(String, Set)], what: String
+    _ text: String,
+    _ words: [(String, Set)],
+    what: String
   ) throws(IptablesFailure) -> Set where Set.Element == Set {
     var set: Set = []
     for word in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -44,11 +46,15 @@ final class StateExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     result = StateMatch(
       try ConntrackWords.parse(value, Array(ConntrackWords.states.prefix(5)), what: "state"),
-      inverted: inverted)
+      inverted: inverted
+    )
   }
 
   override func match(_ context: ExtensionContext) -> Match? { .state(result) }
@@ -72,20 +78,27 @@ final class ConntrackExtension: RuleExtension {
         ExtensionOption("ctorigdstport", 9, invert: true),
         ExtensionOption("ctreplsrcport", 10, invert: true),
         ExtensionOption("ctrepldstport", 11, invert: true), ExtensionOption("ctdir", 12),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
       result.states = StateMatch(
         try ConntrackWords.parse(value, ConntrackWords.states, what: "ctstate"),
-        inverted: inverted)
+        inverted: inverted
+      )
     case 1:
       result.protocol = ProtocolMatch(
-        try ProtocolText.parse(value, context.family), inverted: inverted)
+        try ProtocolText.parse(value, context.family),
+        inverted: inverted
+      )
     case 2: result.originalSource = try address(value, option, inverted, context)
     case 3: result.originalDestination = try address(value, option, inverted, context)
     case 4: result.replySource = try address(value, option, inverted, context)
@@ -93,11 +106,15 @@ final class ConntrackExtension: RuleExtension {
     case 6:
       result.status = .init(
         try ConntrackWords.parse(value, ConntrackWords.status, what: "ctstatus"),
-        inverted: inverted)
+        inverted: inverted
+      )
     case 7:
       let (lower, upper, _) = try range(value, option, maximum: UInt64(UInt32.max))
       result.expiry = RangeMatch(
-        UInt32(truncatingIfNeeded: lower), UInt32(truncatingIfNeeded: upper), inverted: inverted)
+        UInt32(truncatingIfNeeded: lower),
+        UInt32(truncatingIfNeeded: upper),
+        inverted: inverted
+      )
     case 8: result.originalSourcePort = try ports(value, inverted: inverted)
     case 9: result.originalDestinationPort = try ports(value, inverted: inverted)
     case 10: result.replySourcePort = try ports(value, inverted: inverted)
@@ -113,7 +130,10 @@ final class ConntrackExtension: RuleExtension {
   }
 
   private func address(
-    _ value: String, _ option: ExtensionOption, _ inverted: Bool, _ context: ExtensionContext
+    _ value: String,
+    _ option: ExtensionOption,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) -> AddressMatch {
     let parts = value.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     var mask = context.family.fullMask
@@ -126,7 +146,10 @@ final class ConntrackExtension: RuleExtension {
       }
     }
     return AddressMatch(
-      address: try host(String(parts[0]), option, context), mask: mask, inverted: inverted)
+      address: try host(String(parts[0]), option, context),
+      mask: mask,
+      inverted: inverted
+    )
   }
 
   override func check(_ context: ExtensionContext) throws(IptablesFailure) {
@@ -145,7 +168,10 @@ final class MarkExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let (value, mask) = try mark(value, option)
     result = MarkMatch(value, mask: mask, inverted: inverted)
@@ -165,7 +191,10 @@ final class HelperExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) {
     result = HelperMatch(text(value, maximum: 29), inverted: inverted)
   }
@@ -184,11 +213,15 @@ final class ConnectionBytesExtension: RuleExtension {
         ExtensionOption("connbytes", 0, mandatory: true, invert: true),
         ExtensionOption("connbytes-dir", 1, mandatory: true),
         ExtensionOption("connbytes-mode", 2, mandatory: true),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
@@ -229,23 +262,29 @@ final class ConnectionLimitExtension: RuleExtension {
         ExtensionOption("connlimit-mask", 2),
         ExtensionOption("connlimit-saddr", 3, flag: true, excludes: [4]),
         ExtensionOption("connlimit-daddr", 4, flag: true, excludes: [3]),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0, 1:
       result.limit = UInt32(
-        truncatingIfNeeded: try number(value, option, 0...UInt64(UInt32.max)))
+        truncatingIfNeeded: try number(value, option, 0...UInt64(UInt32.max))
+      )
       result.isUpTo = (option.id == 0) != inverted
     case 2:
       guard let length = IptablesNumber.parse(value), length <= UInt64(context.family.addressBits)
       else {
         throw .parameter(
           "connlimit: bad value for option \"--connlimit-mask\", or out of range "
-            + "(0-\(context.family.addressBits)).\n")
+            + "(0-\(context.family.addressBits)).\n"
+        )
       }
       result.prefixLength = UInt8(truncatingIfNeeded: length)
     default: result.countsDestination = option.id == 4

@@ -7,15 +7,23 @@ final class LengthExtension: RuleExtension {
 
   init(_ name: String) {
     super.init(
-      name, [ExtensionOption(name == "length" ? "length" : "mss", 0, mandatory: true, invert: true)])
+      name,
+      [ExtensionOption(name == "length" ? "length" : "mss", 0, mandatory: true, invert: true)]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let (lower, upper, _) = try range(value, option, maximum: 65535)
     result = RangeMatch(
-      UInt32(truncatingIfNeeded: lower), UInt32(truncatingIfNeeded: upper), inverted: inverted)
+      UInt32(truncatingIfNeeded: lower),
+      UInt32(truncatingIfNeeded: upper),
+      inverted: inverted
+    )
   }
 
   override func match(_ context: ExtensionContext) -> Match? {
@@ -35,11 +43,15 @@ final class HopMatchExtension: RuleExtension {
         ExtensionOption(word + "-lt", 0, excludes: [1, 2]),
         ExtensionOption(word + "-gt", 1, excludes: [0, 2]),
         ExtensionOption(word + "-eq", 2, invert: true, excludes: [0, 1]), ExtensionOption(word, 2),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let number = UInt8(truncatingIfNeeded: try number(value, option, 0...255))
     let comparison: HopMatch.Comparison =
@@ -52,7 +64,8 @@ final class HopMatchExtension: RuleExtension {
     throw .parameter(
       name == "ttl"
         ? "TTL match: You must specify one of `--ttl-eq', `--ttl-lt', `--ttl-gt"
-        : "HL match: You must specify one of `--hl-eq', `--hl-lt', `--hl-gt'")
+        : "HL match: You must specify one of `--hl-eq', `--hl-lt', `--hl-gt'"
+    )
   }
 
   override func match(_ context: ExtensionContext) -> Match? {
@@ -96,7 +109,10 @@ final class TOSExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let (value, mask) = try TOSText.parse(value)
     result = TOSMatch(value: value, mask: mask, inverted: inverted)
@@ -132,11 +148,15 @@ final class DSCPExtension: RuleExtension {
       [
         ExtensionOption("dscp", 0, invert: true, excludes: [1]),
         ExtensionOption("dscp-class", 1, invert: true, excludes: [0]),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let number =
       option.id == 0
@@ -160,7 +180,10 @@ final class MACExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let parts = value.split(separator: ":", omittingEmptySubsequences: false)
     var address: UInt64 = 0
@@ -189,7 +212,10 @@ final class PacketTypeExtension: RuleExtension {
   ]
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let lower = value.lowercased()
     guard let kind = Self.names.first(where: { $0.0 == lower }) else {
@@ -211,11 +237,15 @@ final class AddressRangeExtension: RuleExtension {
       [
         ExtensionOption("src-range", 0, invert: true),
         ExtensionOption("dst-range", 1, invert: true),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     var ends: [UInt128] = []
     let parts = value.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
@@ -250,7 +280,10 @@ final class CommentExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) {
     result = text(value, maximum: 255)
   }
@@ -277,11 +310,15 @@ final class StringExtension: RuleExtension {
         ExtensionOption("string", 3, invert: true, excludes: [4]),
         ExtensionOption("hex-string", 4, invert: true, excludes: [3]),
         ExtensionOption("icase", 5, flag: true),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0: from = UInt16(truncatingIfNeeded: try number(value, option, 0...65535))
@@ -335,8 +372,15 @@ final class StringExtension: RuleExtension {
     guard let pattern, !pattern.isEmpty, from <= to else { throw .batch(["Invalid argument"]) }
     return .string(
       StringMatch(
-        pattern: pattern, isHexadecimal: isHexadecimal, algorithm: algorithm, from: from, to: to,
-        ignoresCase: ignoresCase, inverted: inverted))
+        pattern: pattern,
+        isHexadecimal: isHexadecimal,
+        algorithm: algorithm,
+        from: from,
+        to: to,
+        ignoresCase: ignoresCase,
+        inverted: inverted
+      )
+    )
   }
 }
 
@@ -349,7 +393,10 @@ final class U32Extension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     var parser = U32Parser(value)
     result = U32Match(try parser.tests(), inverted: inverted)
@@ -405,7 +452,8 @@ private struct U32Parser {
           throw .parameter(
             index >= text.count
               ? "u32: abrupt end of input after location specifier"
-              : "u32: at char \(index): operator expected")
+              : "u32: at char \(index): operator expected"
+          )
         }
         test.steps.append(.init(operation, try number()))
         guard test.steps.count < 10 else { throw .parameter("u32: too many operators") }

@@ -12,7 +12,8 @@ final class AddressTypeExtension: RuleExtension {
         ExtensionOption("src-type", 0, invert: true), ExtensionOption("dst-type", 1, invert: true),
         ExtensionOption("limit-iface-in", 2, flag: true, excludes: [3]),
         ExtensionOption("limit-iface-out", 3, flag: true, excludes: [2]),
-      ])
+      ]
+    )
   }
 
   static let names: [(String, AddressTypes)] = [
@@ -23,7 +24,10 @@ final class AddressTypeExtension: RuleExtension {
   ]
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 2: result.interface = .incoming
@@ -63,7 +67,8 @@ final class OwnerExtension: RuleExtension {
         ExtensionOption("gid-owner", 1, invert: true),
         ExtensionOption("socket-exists", 2, flag: true, invert: true),
         ExtensionOption("suppl-groups", 3, flag: true),
-      ])
+      ]
+    )
   }
 
   private static let users: [(String, UInt32)] = [
@@ -89,7 +94,10 @@ final class OwnerExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0: result.user = try owner(value, option, Self.users, inverted)
@@ -98,14 +106,18 @@ final class OwnerExtension: RuleExtension {
     default:
       guard seen.contains(1) else {
         throw .parameter(
-          "owner: Bad value for \"--suppl-groups\" option: \"you need to use --gid-owner first\"")
+          "owner: Bad value for \"--suppl-groups\" option: \"you need to use --gid-owner first\""
+        )
       }
       result.usesSupplementaryGroups = true
     }
   }
 
   private func owner(
-    _ value: String, _ option: ExtensionOption, _ names: [(String, UInt32)], _ inverted: Bool
+    _ value: String,
+    _ option: ExtensionOption,
+    _ names: [(String, UInt32)],
+    _ inverted: Bool
   ) throws(IptablesFailure) -> RangeMatch {
     if let known = names.first(where: { $0.0 == value }) {
       return RangeMatch(known.1, known.1, inverted: inverted)
@@ -121,7 +133,8 @@ final class OwnerExtension: RuleExtension {
   override func check(_ context: ExtensionContext) throws(IptablesFailure) {
     guard !seen.isEmpty else {
       throw .parameter(
-        "owner: At least one of --uid-owner, --gid-owner or --socket-exists is required")
+        "owner: At least one of --uid-owner, --gid-owner or --socket-exists is required"
+      )
     }
   }
 
@@ -141,11 +154,15 @@ final class PhysicalDeviceExtension: RuleExtension {
         ExtensionOption("physdev-is-in", 2, flag: true, invert: true),
         ExtensionOption("physdev-is-out", 3, flag: true, invert: true),
         ExtensionOption("physdev-is-bridged", 4, flag: true, invert: true),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
@@ -175,11 +192,15 @@ final class ReversePathExtension: RuleExtension {
       [
         ExtensionOption("loose", 0, flag: true), ExtensionOption("validmark", 1, flag: true),
         ExtensionOption("accept-local", 2, flag: true), ExtensionOption("invert", 3, flag: true),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) {
     switch option.id {
     case 0: result.isLoose = true
@@ -203,11 +224,15 @@ final class SocketExtension: RuleExtension {
         ExtensionOption("transparent", 0, flag: true),
         ExtensionOption("nowildcard", 1, flag: true),
         ExtensionOption("restore-skmark", 2, flag: true),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) {
     switch option.id {
     case 0: result.isTransparent = true

@@ -66,12 +66,20 @@ final class ICMPExtension: RuleExtension {
       family == .ipv4 ? "icmp" : "icmp6",
       [
         ExtensionOption(
-          family == .ipv4 ? "icmp-type" : "icmpv6-type", 0, mandatory: true, invert: true)
-      ])
+          family == .ipv4 ? "icmp-type" : "icmpv6-type",
+          0,
+          mandatory: true,
+          invert: true
+        )
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let label = family == .ipv4 ? "ICMP" : "ICMPv6"
     let names = family == .ipv4 ? ICMPName.version4 : ICMPName.version6
@@ -83,7 +91,8 @@ final class ICMPExtension: RuleExtension {
     }
     if similar.count > 1 {
       throw .parameter(
-        "Ambiguous \(label) type `\(value)': `\(similar[0].name)' or `\(similar[1].name)'?")
+        "Ambiguous \(label) type `\(value)': `\(similar[0].name)' or `\(similar[1].name)'?"
+      )
     }
     if let only = similar.first {
       result = ICMPMatch(type: only.type, codes: only.codes, inverted: inverted)

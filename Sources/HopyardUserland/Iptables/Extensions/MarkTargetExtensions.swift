@@ -15,11 +15,15 @@ final class MarkTargetExtension: RuleExtension {
       [
         option("set-xmark", 0), option("set-mark", 1), option("and-mark", 2),
         option("or-mark", 3), option("xor-mark", 4),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     if option.id < 2 {
       let (value, mask) = try mark(value, option)
@@ -33,7 +37,8 @@ final class MarkTargetExtension: RuleExtension {
   override func check(_ context: ExtensionContext) throws(IptablesFailure) {
     guard result != nil else {
       throw .parameter(
-        "MARK: One of the --set-xmark, --{and,or,xor,set}-mark options is required")
+        "MARK: One of the --set-xmark, --{and,or,xor,set}-mark options is required"
+      )
     }
   }
 
@@ -72,11 +77,15 @@ final class ConnectionMarkExtension: RuleExtension {
         option("restore-mark", 6, flag: true), ExtensionOption("left-shift-mark", 7),
         ExtensionOption("right-shift-mark", 8), ExtensionOption("ctmask", 9, excludes: [11]),
         ExtensionOption("nfmask", 10, excludes: [11]), ExtensionOption("mask", 11),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     func bits() throws(IptablesFailure) -> UInt32 {
       UInt32(truncatingIfNeeded: try number(value, option, 0...UInt64(UInt32.max)))
@@ -111,7 +120,8 @@ final class ConnectionMarkExtension: RuleExtension {
     }
     return .connectionMark(
       saves
-        ? .save(packetMask: packetMask, mask: mask) : .restore(packetMask: packetMask, mask: mask))
+        ? .save(packetMask: packetMask, mask: mask) : .restore(packetMask: packetMask, mask: mask)
+    )
   }
 }
 
@@ -127,7 +137,8 @@ final class ConntrackTargetExtension: RuleExtension {
         ExtensionOption("timeout", 2), ExtensionOption("ctevents", 3),
         ExtensionOption("expevents", 4), ExtensionOption("zone", 5),
         ExtensionOption("zone-orig", 6), ExtensionOption("zone-reply", 7),
-      ])
+      ]
+    )
   }
 
   static let events: [(String, UInt32)] = [
@@ -138,7 +149,10 @@ final class ConntrackTargetExtension: RuleExtension {
   static let expectationEvents: [(String, UInt32)] = [("new", 1 << 0)]
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0: result.isUntracked = true

@@ -36,7 +36,10 @@ enum NATText {
 
   /// `[ADDRESS[-ADDRESS]][:PORTS]`, an IPv6 address with ports in brackets.
   static func target(
-    _ text: String, takesBase: Bool, hasPorts: Bool, _ family: RuleFamily
+    _ text: String,
+    takesBase: Bool,
+    hasPorts: Bool,
+    _ family: RuleFamily
   ) throws(IptablesFailure) -> NATTarget {
     var result = NATTarget()
     var addresses = text[...]
@@ -120,12 +123,19 @@ final class NATExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
       result = try NATText.target(
-        value, takesBase: !isSource, hasPorts: NATText.hasPorts(context.protocol), context.family)
+        value,
+        takesBase: !isSource,
+        hasPorts: NATText.hasPorts(context.protocol),
+        context.family
+      )
     case 1: flags.insert(.random)
     case 2: flags.insert(.persistent)
     default: flags.insert(.randomFully)
@@ -153,7 +163,10 @@ final class PortTargetExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
@@ -183,7 +196,10 @@ final class NetmapExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let parts = value.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     let address = try host(String(parts[0]), option, context)

@@ -16,7 +16,9 @@ enum PortText {
 
   /// `PORT[:PORT]` as tcp and sctp take it.
   static func range(
-    _ text: String, protocol: String, inverted: Bool
+    _ text: String,
+    protocol: String,
+    inverted: Bool
   ) throws(IptablesFailure) -> PortMatch {
     guard let colon = text.firstIndex(of: ":") else {
       return PortMatch(try parse(text[...], protocol: `protocol`), inverted: inverted)
@@ -24,7 +26,9 @@ enum PortText {
     let (low, high) = (text[..<colon], text[text.index(after: colon)...])
     let match = PortMatch(
       low.isEmpty ? 0 : try parse(low, protocol: `protocol`),
-      high.isEmpty ? .max : try parse(high, protocol: `protocol`), inverted: inverted)
+      high.isEmpty ? .max : try parse(high, protocol: `protocol`),
+      inverted: inverted
+    )
     guard match.first <= match.last else { throw .parameter("invalid portrange (min > max)") }
     return match
   }
@@ -42,13 +46,17 @@ final class TCPExtension: RuleExtension {
         ExtensionOption("destination-port", 1), ExtensionOption("dport", 1),
         ExtensionOption("syn", 2, flag: true), ExtensionOption("tcp-flags", 3),
         ExtensionOption("tcp-option", 4),
-      ])
+      ]
+    )
   }
 
   override var isGuided: Bool { false }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
@@ -76,7 +84,10 @@ final class TCPExtension: RuleExtension {
       guard let second else { throw .parameter("--tcp-flags requires two args.") }
       self.second = nil
       result.flags = TCPFlagsMatch(
-        mask: try Self.flags(value), set: try Self.flags(second), inverted: inverted)
+        mask: try Self.flags(value),
+        set: try Self.flags(second),
+        inverted: inverted
+      )
     }
   }
 
@@ -113,16 +124,21 @@ final class UDPExtension: RuleExtension {
       [
         ExtensionOption("source-port", 0, invert: true), ExtensionOption("sport", 0),
         ExtensionOption("destination-port", 1, invert: true), ExtensionOption("dport", 1),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     if value.split(separator: ":", omittingEmptySubsequences: false).count > 2 {
       throw .parameter("udp: Too many components for option \"--\(option.name)\" (max: 2)\n")
     }
-    let ports = value.isEmpty ? PortMatch(0, inverted: inverted) : try ports(value, inverted: inverted)
+    let ports =
+      value.isEmpty ? PortMatch(0, inverted: inverted) : try ports(value, inverted: inverted)
     if option.id == 0 { result.source = ports } else { result.destination = ports }
   }
 
@@ -132,7 +148,8 @@ final class UDPExtension: RuleExtension {
       ports.flatMap { $0 == PortMatch(0, .max) ? nil : $0 }
     }
     return .udp(
-      UDPMatch(source: restriction(result.source), destination: restriction(result.destination)))
+      UDPMatch(source: restriction(result.source), destination: restriction(result.destination))
+    )
   }
 }
 
@@ -147,13 +164,17 @@ final class SCTPExtension: RuleExtension {
         ExtensionOption("source-port", 0), ExtensionOption("sport", 0),
         ExtensionOption("destination-port", 1), ExtensionOption("dport", 1),
         ExtensionOption("chunk-types", 2),
-      ])
+      ]
+    )
   }
 
   override var isGuided: Bool { false }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
@@ -183,15 +204,20 @@ final class MultiportExtension: RuleExtension {
         ExtensionOption("sports", 0),
         ExtensionOption("destination-ports", 1, invert: true, excludes: [0, 2]),
         ExtensionOption("dports", 1), ExtensionOption("ports", 2, invert: true, excludes: [0, 1]),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     guard let match = context.protocol else {
       throw .parameter(
-        "multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'")
+        "multiport needs `-p tcp', `-p udp', `-p udplite', `-p sctp' or `-p dccp'"
+      )
     }
     guard !match.inverted, [6, 17, 136, 132, 33].contains(match.value.rawValue) else {
       throw .parameter("multiport only works with TCP, UDP, UDPLITE, SCTP and DCCP")
@@ -229,12 +255,17 @@ final class SPIExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let read = try self.range(value, option, maximum: UInt64(UInt32.max))
     range = RangeMatch(
-      UInt32(truncatingIfNeeded: read.lower), UInt32(truncatingIfNeeded: read.upper),
-      inverted: inverted)
+      UInt32(truncatingIfNeeded: read.lower),
+      UInt32(truncatingIfNeeded: read.upper),
+      inverted: inverted
+    )
   }
 
   override func match(_ context: ExtensionContext) -> Match? {

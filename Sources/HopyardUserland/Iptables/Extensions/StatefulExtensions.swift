@@ -49,7 +49,10 @@ final class LimitExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     if option.id == 1 {
       let burst = UInt32(truncatingIfNeeded: try number(value, option, 0...10000))
@@ -82,11 +85,15 @@ final class StatisticExtension: RuleExtension {
         ExtensionOption("probability", 1, invert: true, excludes: [2, 3]),
         ExtensionOption("every", 2, invert: true, excludes: [1], requires: [3]),
         ExtensionOption("packet", 3, excludes: [1], requires: [2]),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     switch option.id {
     case 0:
@@ -98,7 +105,8 @@ final class StatisticExtension: RuleExtension {
     case 1:
       guard let number = Double(value), (0...1).contains(number) else {
         throw .parameter(
-          "statistic: bad value for option \"--probability\", or out of range (0-1).\n")
+          "statistic: bad value for option \"--probability\", or out of range (0-1).\n"
+        )
       }
       probability = UInt32((number * 2_147_483_648).rounded(.toNearestOrAwayFromZero))
       self.inverted = inverted
@@ -125,7 +133,10 @@ final class StatisticExtension: RuleExtension {
   override func match(_ context: ExtensionContext) -> Match? {
     .statistic(
       StatisticMatch(
-        isNth ? .nth(every: every, packet: packet) : .random(probability), inverted: inverted))
+        isNth ? .nth(every: every, packet: packet) : .random(probability),
+        inverted: inverted
+      )
+    )
   }
 }
 
@@ -138,7 +149,10 @@ final class QuotaExtension: RuleExtension {
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     result = QuotaMatch(try number(value, option, 0...UInt64.max), inverted: inverted)
   }
@@ -158,20 +172,39 @@ final class RecentExtension: RuleExtension {
       [
         ExtensionOption("set", 0, flag: true, invert: true, excludes: actions.filter { $0 != 0 }),
         ExtensionOption(
-          "rcheck", 1, flag: true, invert: true, excludes: actions.filter { $0 != 1 }),
+          "rcheck",
+          1,
+          flag: true,
+          invert: true,
+          excludes: actions.filter { $0 != 1 }
+        ),
         ExtensionOption(
-          "update", 2, flag: true, invert: true, excludes: actions.filter { $0 != 2 }),
+          "update",
+          2,
+          flag: true,
+          invert: true,
+          excludes: actions.filter { $0 != 2 }
+        ),
         ExtensionOption(
-          "remove", 3, flag: true, invert: true, excludes: actions.filter { $0 != 3 }),
+          "remove",
+          3,
+          flag: true,
+          invert: true,
+          excludes: actions.filter { $0 != 3 }
+        ),
         ExtensionOption("seconds", 4), ExtensionOption("reap", 5, flag: true, requires: [4]),
         ExtensionOption("hitcount", 6), ExtensionOption("rttl", 7, flag: true),
         ExtensionOption("name", 8), ExtensionOption("rsource", 9, flag: true),
         ExtensionOption("rdest", 10, flag: true), ExtensionOption("mask", 11),
-      ])
+      ]
+    )
   }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let maximum = UInt64(UInt32.max)
     switch option.id {
@@ -198,7 +231,8 @@ final class RecentExtension: RuleExtension {
   override func check(_ context: ExtensionContext) throws(IptablesFailure) {
     guard !seen.isDisjoint(with: [0, 1, 2, 3]) else {
       throw .parameter(
-        "recent: you must specify one of `--set', `--rcheck' `--update' or `--remove'")
+        "recent: you must specify one of `--set', `--rcheck' `--update' or `--remove'"
+      )
     }
   }
 
@@ -223,7 +257,11 @@ final class HashLimitExtension: RuleExtension {
   init(_ family: RuleFamily) {
     let bits = UInt8(family.addressBits)
     result = HashLimitMatch(
-      name: "", average: 0, sourcePrefixLength: bits, destinationPrefixLength: bits)
+      name: "",
+      average: 0,
+      sourcePrefixLength: bits,
+      destinationPrefixLength: bits
+    )
     super.init(
       "hashlimit",
       [
@@ -237,7 +275,8 @@ final class HashLimitExtension: RuleExtension {
         ExtensionOption("hashlimit-name", 10, mandatory: true),
         ExtensionOption("hashlimit-rate-match", 11, flag: true),
         ExtensionOption("hashlimit-rate-interval", 12),
-      ])
+      ]
+    )
   }
 
   static let keys: [(String, HashLimitMatch.Keys)] = [
@@ -246,7 +285,10 @@ final class HashLimitExtension: RuleExtension {
   ]
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     func number32() throws(IptablesFailure) -> UInt32 {
       UInt32(truncatingIfNeeded: try number(value, option, 0...UInt64(UInt32.max)))
@@ -266,7 +308,8 @@ final class HashLimitExtension: RuleExtension {
       result.average = interval
     case 2, 3:
       let length = UInt8(
-        truncatingIfNeeded: try number(value, option, 0...UInt64(context.family.addressBits)))
+        truncatingIfNeeded: try number(value, option, 0...UInt64(context.family.addressBits))
+      )
       if option.id == 2 {
         result.sourcePrefixLength = length
       } else {
@@ -279,7 +322,8 @@ final class HashLimitExtension: RuleExtension {
       }
       guard let burst = IptablesNumber.parse(value), (1...1_000_000).contains(burst) else {
         throw .parameter(
-          "bad value for option \"--hashlimit-burst\", or out of range (1-1000000).")
+          "bad value for option \"--hashlimit-burst\", or out of range (1-1000000)."
+        )
       }
       result.burst = burst
     case 5: result.size = try number32()
@@ -345,13 +389,17 @@ final class SetMatchExtension: RuleExtension {
         ExtensionOption("packets-gt", 5), ExtensionOption("bytes-eq", 6),
         ExtensionOption("bytes-lt", 7), ExtensionOption("bytes-gt", 8),
         ExtensionOption("update-subcounters", 9, flag: true),
-      ])
+      ]
+    )
   }
 
   override var isGuided: Bool { false }
 
   override func read(
-    _ option: ExtensionOption, _ value: String, _ inverted: Bool, _ context: ExtensionContext
+    _ option: ExtensionOption,
+    _ value: String,
+    _ inverted: Bool,
+    _ context: ExtensionContext
   ) throws(IptablesFailure) {
     func counter(_ comparison: HopMatch.Comparison) throws(IptablesFailure)
       -> SetMatch.CounterMatch
