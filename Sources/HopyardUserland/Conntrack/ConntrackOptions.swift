@@ -218,7 +218,7 @@ struct ConntrackOptions {
     case "--icmp-id": icmpID = try Self.port(value)
     case "--state":
       guard let found = ConntrackTCPState.allCases.first(where: { $0.name == value }) else {
-        throw .usage("unknown TCP state `\(value)`")
+        throw .usage("unknown TCP state `\(value)'")
       }
       state = found
     default: break

@@ -11,6 +11,8 @@ public enum ConntrackText {
     /// Events show a mark only if there is one, and no count of users.
     var isEvent = false
     var users = 1
+    /// `/proc/net/nf_conntrack` shows the zone also where it is 0.
+    var showsZone = false
   }
 
   /// One line, without its end, as in a listing.
@@ -32,7 +34,7 @@ public enum ConntrackText {
     if record.isAccounted { text += counters(record.reply) }
     if record.status.contains(.assured) { text += "[ASSURED] " }
     if !style.isEvent || record.mark != 0 { text += "mark=\(record.mark) " }
-    if isOneZone, record.original.zone != 0 { text += "zone=\(record.original.zone) " }
+    if isOneZone, record.original.zone != 0 || style.showsZone { text += "zone=\(record.original.zone) " }
     if let helper = record.helper { text += "helper=\(helper) " }
     if !style.isEvent { text += "use=\(style.users) " }
     if style.showsID { text += "id=\(record.id) " }

@@ -475,6 +475,6 @@ struct RulesetEditor {
 extension ChainActivity {
   /// The policy's counters as a listing shows them: nf_tables counts only where it was told to.
   func shownPolicy(_ variant: RulesetVariant) -> RuleCounters {
-    variant == .legacy || countsPolicy ? policy : RuleCounters()
+    policyCounters(variant)
   }
 }

@@ -12,18 +12,24 @@ final class NetworkInformationTree: VirtualTree {
 
   func read(_ path: String, for process: Process) throws(Errno) -> [UInt8] {
     if path.isEmpty { throw .isDirectory }
+    if let text = NetfilterViews.read(path, process.namespace) { return Array(text.utf8) }
+    if NetfilterViews.list(path, process.namespace) != nil { throw .isDirectory }
     guard let file = Self.files[path] else { throw .noSuchFile }
     return Array(file(process.namespace).utf8)
   }
 
   func write(_ path: String, _ bytes: [UInt8], for process: Process) throws(Errno) {
     if path.isEmpty { throw .isDirectory }
-    guard Self.files[path] != nil else { throw .noSuchFile }
+    if try NetfilterViews.write(path, bytes, process.namespace) { return }
+    guard Self.files[path] != nil || NetfilterViews.read(path, process.namespace) != nil else {
+      throw .noSuchFile
+    }
     throw .accessDenied
   }
 
   func list(_ path: String, for process: Process) throws(Errno) -> [String] {
-    if path.isEmpty { return Self.files.keys.sorted() }
+    if path.isEmpty { return (Self.files.keys + NetfilterViews.names).sorted() }
+    if let names = NetfilterViews.list(path, process.namespace) { return names }
     guard Self.files[path] != nil else { throw .noSuchFile }
     throw .notDirectory
   }

@@ -53,7 +53,7 @@ public final class Netfilter {
   @exclusivity(unchecked) var fate = Fate.discarded
   let noState: UnsafeMutablePointer<MatchState>
   /// The lists of `-m recent` by name.
-  @exclusivity(unchecked) public internal(set) var recentTables: [String: RecentTable] = [:]
+  @exclusivity(unchecked) var recentTables: [String: RecentTable] = [:]
   @exclusivity(unchecked) var hashLimits: [String: HashLimitTable] = [:]
 
   /// Makes the netfilter of a namespace, without rules.
@@ -308,6 +308,7 @@ public final class Netfilter {
     }
     bounds[5] = count
     instances = all
+    keepNamedTables(of: all)
     natChains = nat
     tracks = needsConntrack
     isEmpty = count == 0

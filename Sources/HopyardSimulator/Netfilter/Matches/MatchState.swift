@@ -82,6 +82,17 @@ public final class RecentTable {
     entries[oldest.key] = nil
   }
 
+  /// Adds an address by hand, or notes that it was seen.
+  public func add(_ address: IPv4Address, at now: Instant) {
+    touch(address.rawValue, ttl: entries[address.rawValue]?.ttl ?? 0, at: now)
+  }
+
+  /// Removes an address.
+  public func remove(_ address: IPv4Address) { entries[address.rawValue] = nil }
+
+  /// Removes all addresses.
+  public func removeAll() { entries = [:] }
+
   func touch(_ address: UInt32, ttl: UInt8, at now: Instant) {
     lastOrder &+= 1
     if var entry = entries[address] {
@@ -105,5 +116,82 @@ public final class RecentTable {
       index: 1,
       order: lastOrder
     )
+  }
+}
+
+/// A bucket of `hashlimit`, as `/proc/net/ipt_hashlimit` shows it.
+public struct HashLimitBucket: Sendable {
+  /// The source, or 0.0.0.0.
+  public let source: IPv4Address
+  /// The destination, or 0.0.0.0.
+  public let destination: IPv4Address
+  /// The source port, or 0.
+  public let sourcePort: UInt16
+  /// The destination port, or 0.
+  public let destinationPort: UInt16
+  /// When it is forgotten.
+  public let expires: Instant
+  /// What is in it, in nanoseconds of the rate.
+  public let credit: Int64
+  /// The most that it holds.
+  public let creditLimit: Int64
+  /// What a packet costs.
+  public let cost: Int64
+}
+
+extension Netfilter {
+  /// The names of the lists of `-m recent` that rules use.
+  public var recentTableNames: [String] {
+    _ = isIdle
+    return recentTables.keys.sorted()
+  }
+
+  /// A list of `-m recent`.
+  public func recentTable(_ name: String) -> RecentTable? {
+    _ = isIdle
+    return recentTables[name]
+  }
+
+  /// The names of the tables of `-m hashlimit` that rules use.
+  public var hashLimitNames: [String] {
+    _ = isIdle
+    return hashLimits.keys.sorted()
+  }
+
+  /// The buckets of a table of `-m hashlimit` that are not forgotten, oldest first.
+  public func hashLimitBuckets(_ name: String) -> [HashLimitBucket]? {
+    _ = isIdle
+    guard let table = hashLimits[name] else { return nil }
+    return table.order.compactMap { key in
+      guard let bucket = table.buckets[key], bucket.expires > simulation.now.nanoseconds else {
+        return nil
+      }
+      return HashLimitBucket(
+        source: IPv4Address(rawValue: key.source),
+        destination: IPv4Address(rawValue: key.destination),
+        sourcePort: UInt16(key.ports >> 16),
+        destinationPort: UInt16(truncatingIfNeeded: key.ports),
+        expires: Instant(nanoseconds: bucket.expires), credit: bucket.credit,
+        creditLimit: bucket.limit, cost: bucket.cost)
+    }
+  }
+
+  /// Makes the lists and tables that rules name, and drops those that none names any more.
+  func keepNamedTables(of chains: [ChainInstance]) {
+    var lists: [String: RecentTable] = [:]
+    var limits: [String: HashLimitTable] = [:]
+    for chain in chains where chain.compiled.chain.isStateful {
+      for match in chain.compiled.matches {
+        switch match {
+        case .recent(let wanted):
+          lists[wanted.name] = recentTables[wanted.name] ?? lists[wanted.name] ?? RecentTable()
+        case .hashLimit(let wanted):
+          limits[wanted.name] = hashLimits[wanted.name] ?? limits[wanted.name] ?? HashLimitTable()
+        default: break
+        }
+      }
+    }
+    recentTables = lists
+    hashLimits = limits
   }
 }

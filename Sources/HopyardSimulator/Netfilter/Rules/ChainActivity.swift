@@ -8,10 +8,11 @@ open class RuleState {
 public final class ChainActivity {
   /// What met the policy of a base chain.
   @exclusivity(unchecked) public var policy = RuleCounters()
-  /// Whether packets that meet the policy are counted though the chain is one of nf_tables.
+  /// What met the policy before nf_tables began to count it; nil while it does not count.
   ///
-  /// `iptables-nft` makes base chains without counters; only `iptables-restore -c` gives them some.
-  public var countsPolicy = false
+  /// `iptables-nft` makes base chains without counters; `-P`, `-Z` and `iptables-restore -c` give
+  /// them some.
+  private(set) var uncountedPolicy: RuleCounters?
 
   /// In memory of its own, so that evaluation reaches it without counting references.
   let pages: UnsafeMutablePointer<CounterPages>
@@ -42,7 +43,33 @@ public final class ChainActivity {
   /// Sets all counters of rules and of the policy to zero.
   public func zero() {
     pages.pointee = CounterPages()
-    policy = RuleCounters()
+    setPolicyCounters(RuleCounters())
+  }
+
+  /// Sets the policy's counters, which makes nf_tables count from now on.
+  func setPolicyCounters(_ counters: RuleCounters) {
+    policy = counters
+    uncountedPolicy = RuleCounters()
+  }
+
+  /// Makes nf_tables count from now on, if it does not already.
+  func beginCountingPolicy() {
+    if uncountedPolicy == nil { uncountedPolicy = policy }
+  }
+
+  /// Takes over what another activity knows of the policy.
+  func inheritPolicy(from other: ChainActivity) {
+    policy = other.policy
+    uncountedPolicy = other.uncountedPolicy
+  }
+
+  /// The policy's counters as a back end shows them.
+  public func policyCounters(_ variant: RulesetVariant) -> RuleCounters {
+    guard variant == .nft else { return policy }
+    guard let uncountedPolicy else { return RuleCounters() }
+    return RuleCounters(
+      packets: policy.packets &- uncountedPolicy.packets,
+      bytes: policy.bytes &- uncountedPolicy.bytes)
   }
 
   /// The state of a rule, or nil if it has none yet.

@@ -201,6 +201,7 @@ public final class LiveTable {
     guard let index = chainIndex(name) else { throw .noSuchChain }
     guard draft?[index].hook != nil else { throw .wrongKind }
     draft?[index].policy = policy
+    draft?[index].setsPolicy = true
     if let counters { draft?[index].policyCounters = counters }
   }
 
@@ -291,9 +292,9 @@ public final class LiveTable {
     generation &+= 1
     if let name {
       guard let index = table.index(of: name) else { throw .noSuchChain }
-      activities[index]?.zero()
+      activity(ofChain: index).zero()
     } else {
-      for activity in activities { activity?.zero() }
+      for index in table.chains.indices { activity(ofChain: index).zero() }
     }
   }
 

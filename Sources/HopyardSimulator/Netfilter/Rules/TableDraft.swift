@@ -17,6 +17,8 @@ struct DraftChain {
   let origin: Int?
   /// Counters that the policy is to get; nil to keep what it has.
   var policyCounters: RuleCounters?
+  /// Whether the policy was set, which makes nf_tables count what meets it.
+  var setsPolicy = false
   /// The chain as it was, while its rules have not been touched.
   private(set) var original: Chain?
   private var touched: [RuleSlot] = []
@@ -75,21 +77,33 @@ struct DraftChain {
 
   /// The activity that came of the edits: counters and state follow their rules.
   func sealedActivity(from old: ChainActivity?) -> ChainActivity? {
+    guard let activity = sealedRules(from: old) else {
+      guard setsPolicy else { return nil }
+      let activity = ChainActivity()
+      sealPolicy(activity)
+      return activity
+    }
+    if setsPolicy { sealPolicy(activity) }
+    return activity
+  }
+
+  private func sealPolicy(_ activity: ChainActivity) {
+    if let policyCounters {
+      activity.setPolicyCounters(policyCounters)
+    } else {
+      activity.beginCountingPolicy()
+    }
+  }
+
+  private func sealedRules(from old: ChainActivity?) -> ChainActivity? {
     // Rules only added behind those that were there leave what is known of these in place.
     let isAppended =
       original != nil
       || touched.prefix(originalCount).enumerated().allSatisfy { $1.origin == $0 }
         && touched.count >= originalCount && touched.allSatisfy { $0.counters == nil }
-    if isAppended {
-      guard let policyCounters else { return old }
-      let activity = old ?? ChainActivity()
-      activity.policy = policyCounters
-      activity.countsPolicy = true
-      return activity
-    }
+    if isAppended { return old }
     let activity = ChainActivity()
-    activity.policy = policyCounters ?? old?.policy ?? RuleCounters()
-    activity.countsPolicy = policyCounters != nil || old?.countsPolicy ?? false
+    if let old { activity.inheritPolicy(from: old) }
     for (index, slot) in touched.enumerated() {
       if let counters = slot.counters {
         activity.setCounters(of: index, to: counters)
