@@ -148,9 +148,11 @@ final class NeighbourTable<Output: NeighbourOutput> {
       .sorted { $0.device != $1.device ? $0.device < $1.device : $0.address < $1.address }
   }
 
-  /// Forgets an entry; what waits for it is dropped.
+  /// Forgets an entry; what waits for it is given back with an error.
   func remove(_ entry: Entry) {
     guard !entry.isDead else { return }
+    // What waits for an answer is given back, as when the question failed.
+    if entry.state == .incomplete { fail(entry, reporting: true) }
     stopTimer(entry)
     entry.isDead = true
     entry.state = .none

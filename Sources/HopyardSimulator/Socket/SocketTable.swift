@@ -132,6 +132,13 @@ public final class SocketTable {
     }
   }
 
+  /// The device by which sockets take a packet to have come: what this host sends to itself came
+  /// by the device that has the address.
+  func incomingIfindex(_ device: NetworkDevice, _ destination: IPv4Address) -> Int32 {
+    guard device.isLoopback else { return device.ifindex }
+    return stack.devices.device(withAddress: destination.rawValue)?.ifindex ?? device.ifindex
+  }
+
   // MARK: UDP delivery
 
   /// How well a socket fits a datagram; nil if not at all (`compute_score`).
@@ -238,7 +245,7 @@ public final class SocketTable {
     guard
       let socket = findUDP(
         source: source, sourcePort: sourcePort, destination: destination,
-        destinationPort: destinationPort, ifindex: device.ifindex)
+        destinationPort: destinationPort, ifindex: incomingIfindex(device, destination))
     else {
       stack.counters.count(.udpNoPorts)
       return .noSocket(packet)
@@ -306,7 +313,9 @@ extension SocketTable: TransportLayer {
     for socket in raw where socket.ipProtocol.rawValue == proto {
       if socket.localAddress != .any && socket.localAddress != destination { continue }
       if socket.remoteAddress != .any && socket.remoteAddress != source { continue }
-      if socket.options.boundIfindex != 0 && socket.options.boundIfindex != device.ifindex {
+      if socket.options.boundIfindex != 0
+        && socket.options.boundIfindex != incomingIfindex(device, destination)
+      {
         continue
       }
       took = true

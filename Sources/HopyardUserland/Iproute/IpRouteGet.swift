@@ -253,14 +253,16 @@ extension IpRoute {
     }
     output.closeArray(text: flags.isEmpty ? "" : "> ")
     var metrics = route.type == .broadcast ? .none : entry?.metrics ?? .none
-    if let lasting, lasting.mtu > 0 {
+    if let lasting {
       output.field(
         "expires",
         .number(lasting.secondsLeft),
         text: "expires \(lasting.secondsLeft)sec "
       )
-      metrics.mtu = UInt32(truncatingIfNeeded: lasting.mtu)
-      if lasting.isMTULocked { metrics.lock |= 1 << 2 }
+      if lasting.mtu > 0 {
+        metrics.mtu = UInt32(truncatingIfNeeded: lasting.mtu)
+        if lasting.isMTULocked { metrics.lock |= 1 << 2 }
+      }
     }
     text.printMetrics(metrics, &output)
     if let name = query.inputDevice {
