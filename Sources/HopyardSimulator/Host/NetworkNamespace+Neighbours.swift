@@ -81,6 +81,8 @@ extension NetworkNamespace {
     guard let entry = ipv4.neighbours.find(address.rawValue, on: device.number) else {
       throw LinkError(.noSuchFile)
     }
+    // What waits for it is told first.
+    ipv4.neighbours.update(entry, linkAddress: nil, state: .failed, [.override, .admin])
     ipv4.neighbours.remove(entry)
     ipv4.flows.removeAll()
   }

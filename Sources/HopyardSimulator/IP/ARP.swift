@@ -25,7 +25,10 @@ extension IPv4Stack {
   }
 
   private func process(
-    _ message: ARPMessage, type: PacketType, on device: NetworkDevice, journey: UInt64
+    _ message: ARPMessage,
+    type: PacketType,
+    on device: NetworkDevice,
+    journey: UInt64
   ) {
     let target = message.target.rawValue
     let sender = message.sender.rawValue
@@ -35,8 +38,14 @@ extension IPv4Stack {
         && !ignoresARP(sender: sender, target: target, on: device)
       {
         sendARP(
-          .reply, to: message.senderHardware, on: device, sender: target, target: 0,
-          targetHardware: message.senderHardware, journey: journey)
+          .reply,
+          to: message.senderHardware,
+          on: device,
+          sender: target,
+          target: 0,
+          targetHardware: message.senderHardware,
+          journey: journey
+        )
       }
       return
     }
@@ -49,8 +58,14 @@ extension IPv4Stack {
         if !silent {
           learn(sender, message.senderHardware, on: device)
           sendARP(
-            .reply, to: message.senderHardware, on: device, sender: target, target: sender,
-            targetHardware: message.senderHardware, journey: journey)
+            .reply,
+            to: message.senderHardware,
+            on: device,
+            sender: target,
+            target: sender,
+            targetHardware: message.senderHardware,
+            journey: journey
+          )
         }
         return
       }
@@ -61,8 +76,14 @@ extension IPv4Stack {
         let delay = device.inet.neighbour.proxyDelay
         if type == .host || delay <= 0 {
           sendARP(
-            .reply, to: message.senderHardware, on: device, sender: target, target: sender,
-            targetHardware: message.senderHardware, journey: journey)
+            .reply,
+            to: message.senderHardware,
+            on: device,
+            sender: target,
+            target: sender,
+            targetHardware: message.senderHardware,
+            journey: journey
+          )
         } else {
           let wait = Int64(simulation.random.below(UInt64(delay)))
           let number = device.number
@@ -70,8 +91,14 @@ extension IPv4Stack {
           simulation.schedule(after: wait) { [unowned self] in
             guard let device = backlog.device(number), device.isUp else { return }
             sendARP(
-              .reply, to: message.senderHardware, on: device, sender: target, target: sender,
-              targetHardware: message.senderHardware, journey: journey)
+              .reply,
+              to: message.senderHardware,
+              on: device,
+              sender: target,
+              target: sender,
+              targetHardware: message.senderHardware,
+              journey: journey
+            )
           }
         }
         return
@@ -88,7 +115,8 @@ extension IPv4Stack {
     var isGratuitous = message.sender == message.target
     if isReply && isGratuitous { isGratuitous = message.targetHardware == message.senderHardware }
     if entry == nil && acceptsUnsolicited(sender, on: device) {
-      let isUnicast = (try? routes.lookup(FlowKey<UInt32>(destination: sender)))
+      let isUnicast =
+        (try? routes.lookup(FlowKey<UInt32>(destination: sender)))
         .map { $0.type == .unicast } ?? false
       if isReply && isUnicast || isGratuitous {
         entry = neighbours.findOrMake(sender, on: device.number)
@@ -97,9 +125,11 @@ extension IPv4Stack {
     guard let entry else { return }
     let isLocked = simulation.now - entry.updated <= device.inet.neighbour.lockTime
     neighbours.update(
-      entry, linkAddress: message.senderHardware,
+      entry,
+      linkAddress: message.senderHardware,
       state: isReply && type == .host ? .reachable : .stale,
-      !isLocked || isGratuitous ? .override : [])
+      !isLocked || isGratuitous ? .override : []
+    )
   }
 
   /// `arp_accept`: 1 learns from anybody, 2 only from the device's own subnets.
@@ -122,7 +152,8 @@ extension IPv4Stack {
   {
     guard
       let found = try? routes.routeInput(
-        FlowKey<UInt32>(destination: target, source: sender, inputIfindex: device.ifindex))
+        FlowKey<UInt32>(destination: target, source: sender, inputIfindex: device.ifindex)
+      )
     else { return nil }
     return (found.type, found.ifindex)
   }
@@ -171,15 +202,23 @@ extension IPv4Stack {
 
   /// Sends an ARP message.
   func sendARP(
-    _ operation: ARPMessage.Operation, to destination: MACAddress, on device: NetworkDevice,
-    sender: UInt32, target: UInt32, targetHardware: MACAddress, journey: UInt64 = 0,
+    _ operation: ARPMessage.Operation,
+    to destination: MACAddress,
+    on device: NetworkDevice,
+    sender: UInt32,
+    target: UInt32,
+    targetHardware: MACAddress,
+    journey: UInt64 = 0,
     senderHardware: MACAddress? = nil
   ) {
     guard !device.isNoARP else { return }
     let message = ARPMessage(
-      operation: operation, senderHardware: senderHardware ?? device.mac,
-      sender: IPv4Address(rawValue: sender), targetHardware: targetHardware,
-      target: IPv4Address(rawValue: target))
+      operation: operation,
+      senderHardware: senderHardware ?? device.mac,
+      sender: IPv4Address(rawValue: sender),
+      targetHardware: targetHardware,
+      target: IPv4Address(rawValue: target)
+    )
     var packet = simulation.pool.make(count: ARPMessage.length)
     packet.withMutableBytes { message.write(to: $0) }
     packet.metadata.journey = journey != 0 ? journey : simulation.nextJourney()
@@ -191,8 +230,13 @@ extension IPv4Stack {
   func announceAddresses(of device: NetworkDevice) {
     for address in device.inet.addresses {
       sendARP(
-        .request, to: .broadcast, on: device, sender: address.local, target: address.local,
-        targetHardware: .zero)
+        .request,
+        to: .broadcast,
+        on: device,
+        sender: address.local,
+        target: address.local,
+        targetHardware: .zero
+      )
     }
   }
 }
@@ -220,8 +264,13 @@ extension IPv4Stack: NeighbourOutput {
     }
     if sender == 0 { sender = selectSource(device, address, .link) }
     sendARP(
-      .request, to: target ?? device.broadcast, on: device, sender: sender, target: address,
-      targetHardware: .zero)
+      .request,
+      to: target ?? device.broadcast,
+      on: device,
+      sender: sender,
+      target: address,
+      targetHardware: .zero
+    )
   }
 
   func transmit(_ packet: consuming Packet, to target: MACAddress, on number: UInt32) {
@@ -234,8 +283,12 @@ extension IPv4Stack: NeighbourOutput {
     if device?.host === host {
       let input = host.backlog.device(packet.metadata.inputDevice)
       sendICMPError(
-        about: packet, type: .destinationUnreachable, code: ICMPv4Header.Unreachable.host,
-        received: packet.metadata.flags.contains(.forwarded) ? input : nil)
+        about: packet,
+        type: .destinationUnreachable,
+        code: ICMPv4Header.Unreachable.host,
+        received: packet.metadata.flags.contains(.forwarded) ? input : nil,
+        isLeaving: true
+      )
     }
     drop(packet, .neighbourFailed, on: device)
   }
@@ -258,7 +311,8 @@ extension IPv4Stack: NeighbourOutput {
     } else if entry.address >> 28 == 0xe {
       entry.state = .noARP
       entry.linkAddress = MACAddress(
-        rawValue: 0x0100_5e00_0000 | UInt64(entry.address & 0x7f_ffff))
+        rawValue: 0x0100_5e00_0000 | UInt64(entry.address & 0x7f_ffff)
+      )
     } else if device.isNoARP || device.isLoopback {
       entry.state = .noARP
       entry.linkAddress = device.mac

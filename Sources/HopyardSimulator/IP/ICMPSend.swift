@@ -11,8 +11,13 @@ extension IPv4Stack {
   /// the rate limits. `received` is the device by which the packet came, nil for a packet of this
   /// host.
   func sendICMPError(
-    about packet: borrowing Packet, type: ICMPv4Type, code: UInt8, info: UInt32 = 0,
-    received: NetworkDevice?, isForAll: Bool = false
+    about packet: borrowing Packet,
+    type: ICMPv4Type,
+    code: UInt8,
+    info: UInt32 = 0,
+    received: NetworkDevice?,
+    isLeaving: Bool = false,
+    isForAll: Bool = false
   ) {
     guard packet.count >= 20 else { return }
     if received != nil {
@@ -35,7 +40,9 @@ extension IPv4Stack {
     var options = OutputOptions(destination: source, ipProtocol: .icmp)
     options.tos = type.isError ? (packet.u8(at: 1) & 0x1e) | 0xc0 : packet.u8(at: 1)
     options.mark = settings.reflectMark != 0 ? packet.metadata.mark : 0
-    if isOwn && received != nil || received == nil && devices.isLocalAddress(destination) {
+    if isOwn && received != nil
+      || received == nil && !isLeaving && devices.isLocalAddress(destination)
+    {
       options.source = destination
     } else if settings.errorsUseInboundAddress != 0, let received {
       options.source = selectSource(received, source, .link)
@@ -59,7 +66,10 @@ extension IPv4Stack {
 
   /// The global and the per-destination rate limit (`icmpv4_global_allow`, `icmpv4_xrlim_allow`).
   private func errorIsAllowed(
-    _ type: ICMPv4Type, _ code: UInt8, to destination: UInt32, by device: NetworkDevice
+    _ type: ICMPv4Type,
+    _ code: UInt8,
+    to destination: UInt32,
+    by device: NetworkDevice
   ) -> Bool {
     guard type.rawValue < 32, settings.icmpRateMask >> Int32(type.rawValue) & 1 != 0 else {
       return true
@@ -75,8 +85,10 @@ extension IPv4Stack {
     }
     guard
       peers.allowsError(
-        to: IPv4Address(rawValue: destination), interval: Int64(settings.icmpRateLimit),
-        now: simulation.now)
+        to: IPv4Address(rawValue: destination),
+        interval: Int64(settings.icmpRateLimit),
+        now: simulation.now
+      )
     else {
       counters.count(.icmpOutRateLimitHost)
       return false
@@ -102,8 +114,12 @@ extension IPv4Stack {
 
   /// Answers an echo or timestamp request with the same data (`icmp_reply`).
   func sendReply(
-    to request: borrowing Packet, type: ICMPv4Type, headerLength: Int, on device: NetworkDevice,
-    route: RouteType, tail: [UInt8]? = nil
+    to request: borrowing Packet,
+    type: ICMPv4Type,
+    headerLength: Int,
+    on device: NetworkDevice,
+    route: RouteType,
+    tail: [UInt8]? = nil
   ) {
     var options = OutputOptions(destination: request.u32(at: 12), ipProtocol: .icmp)
     options.tos = request.u8(at: 1)
@@ -139,7 +155,9 @@ extension Packet {
   mutating func copyBytes(from other: borrowing Packet, range: Range<Int>, to offset: Int) {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= other.count && offset >= 0
-        && offset &+ range.count <= count, "a copy outside the packet")
+        && offset &+ range.count <= count,
+      "a copy outside the packet"
+    )
     (start + offset).copyMemory(from: other.start + range.lowerBound, byteCount: range.count)
   }
 
@@ -151,7 +169,8 @@ extension Packet {
       func address(_ at: Int) -> IPv4Address {
         IPv4Address(
           rawValue: UInt32(bytes[at]) << 24 | UInt32(bytes[at + 1]) << 16
-            | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3]))
+            | UInt32(bytes[at + 2]) << 8 | UInt32(bytes[at + 3])
+        )
       }
       func word(_ at: Int) -> Int { Int(bytes[at]) << 8 | Int(bytes[at + 1]) }
       let proto = IPProtocol(rawValue: bytes[9])

@@ -60,6 +60,8 @@ public struct SocketOptions: Sendable {
   public var mark: UInt32 = 0
   /// `SO_BINDTODEVICE`, as an interface index; 0 for none.
   public var boundIfindex: Int32 = 0
+  /// The device by which packets leave (`IP_PKTINFO` with each), though they may come by any.
+  public var outputIfindex: Int32 = 0
   /// `SO_RCVBUF` as Linux charges it.
   public var receiveBuffer = 212_992
   /// `SO_DONTROUTE`.
@@ -216,7 +218,8 @@ public class Socket {
     output.tos = options.tos
     output.ttl = isGroup ? options.multicastTTL : options.ttl
     output.mark = options.mark
-    output.outputIfindex = options.boundIfindex
+    output.outputIfindex =
+      options.boundIfindex != 0 ? options.boundIfindex : options.outputIfindex
     output.multicastIfindex = options.multicastIfindex
     output.loopsMulticast = options.loopsMulticast
     output.isOnLinkOnly = options.isOnLinkOnly

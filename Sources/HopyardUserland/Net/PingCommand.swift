@@ -88,7 +88,8 @@ enum PingCommand {
         throw try await fail(process, "SO_BINDTODEVICE \(name): No such device")
       }
       ifindex = device.ifindex
-      socket.options.boundIfindex = ifindex
+      // Answers may come by another device.
+      socket.options.outputIfindex = ifindex
     }
     var source = options.source ?? .any
     if source == .any {
