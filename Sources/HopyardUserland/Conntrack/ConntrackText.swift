@@ -34,7 +34,9 @@ public enum ConntrackText {
     if record.isAccounted { text += counters(record.reply) }
     if record.status.contains(.assured) { text += "[ASSURED] " }
     if !style.isEvent || record.mark != 0 { text += "mark=\(record.mark) " }
-    if isOneZone, record.original.zone != 0 || style.showsZone { text += "zone=\(record.original.zone) " }
+    if isOneZone, record.original.zone != 0 || style.showsZone {
+      text += "zone=\(record.original.zone) "
+    }
     if let helper = record.helper { text += "helper=\(helper) " }
     if !style.isEvent { text += "use=\(style.users) " }
     if style.showsID { text += "id=\(record.id) " }

@@ -24,8 +24,10 @@ enum ConntrackSettingFiles {
       return .integer(read: read, write: nil)
     }
     return .integer(
-      range(of: name), read: read,
-      write: { value throws(Errno) in connections.settings[name] = Int(value) })
+      range(of: name),
+      read: read,
+      write: { value throws(Errno) in connections.settings[name] = Int(value) }
+    )
   }
 
   private static func isConstant(_ name: String) -> Bool {

@@ -34,7 +34,9 @@ enum NetfilterViews {
 
   /// Adds or removes an address of a list of `recent`; false if there is no such file.
   static func write(
-    _ path: String, _ bytes: [UInt8], _ namespace: NetworkNamespace
+    _ path: String,
+    _ bytes: [UInt8],
+    _ namespace: NetworkNamespace
   ) throws(Errno) -> Bool {
     let parts = path.split(separator: "/").map(String.init)
     guard parts.count == 2, parts[0] == recent,
@@ -83,7 +85,8 @@ enum NetfilterViews {
   }
 
   private static func text(
-    _ buckets: [HashLimitBucket], _ namespace: NetworkNamespace
+    _ buckets: [HashLimitBucket],
+    _ namespace: NetworkNamespace
   ) -> String {
     buckets.map { bucket in
       let left = max(0, bucket.expires - namespace.simulation.now) / 1_000_000_000

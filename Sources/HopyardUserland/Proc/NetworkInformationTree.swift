@@ -30,7 +30,9 @@ final class NetworkInformationTree: VirtualTree {
   func list(_ path: String, for process: Process) throws(Errno) -> [String] {
     if path.isEmpty { return (Self.files.keys + NetfilterViews.names).sorted() }
     if let names = NetfilterViews.list(path, process.namespace) { return names }
-    guard Self.files[path] != nil else { throw .noSuchFile }
+    guard Self.files[path] != nil || NetfilterViews.read(path, process.namespace) != nil else {
+      throw .noSuchFile
+    }
     throw .notDirectory
   }
 

@@ -26,14 +26,20 @@ final class ChainInstance {
     code = .allocate(capacity: 1)
     let count = compiled.chain.destinations.count
     let destinations = UnsafeMutablePointer<UnsafeMutablePointer<ChainCode>>.allocate(
-      capacity: max(1, count))
+      capacity: max(1, count)
+    )
     destinations.initialize(repeating: code, count: max(1, count))
     code.initialize(
       to: ChainCode(
-        rules: compiled.flat, runs: compiled.runs, count: compiled.count,
-        counters: activity.pages, destinations: destinations,
+        rules: compiled.flat,
+        runs: compiled.runs,
+        count: compiled.count,
+        counters: activity.pages,
+        destinations: destinations,
         instance: Unmanaged.passUnretained(self),
-        dropsByPolicy: compiled.chain.policy == .drop))
+        dropsByPolicy: compiled.chain.policy == .drop
+      )
+    )
   }
 
   deinit {

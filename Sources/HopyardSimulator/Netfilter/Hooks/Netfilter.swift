@@ -123,7 +123,12 @@ public final class Netfilter {
       switch station.function {
       case .chain:
         outcome = evaluate(
-          station.chain.unsafelyUnwrapped, &packet, at: hook, input: input, output: output)
+          station.chain.unsafelyUnwrapped,
+          &packet,
+          at: hook,
+          input: input,
+          output: output
+        )
       case .conntrack:
         outcome = conntrack.unsafelyUnwrapped.track(&packet, at: hook)
         if outcome == .drop { fate = .conntrackFull }
@@ -134,7 +139,12 @@ public final class Netfilter {
         if outcome == .drop { fate = .natExhausted }
       case .reroutingChain:
         outcome = evaluateRerouting(
-          station.chain.unsafelyUnwrapped, &packet, at: hook, input: input, output: &output)
+          station.chain.unsafelyUnwrapped,
+          &packet,
+          at: hook,
+          input: input,
+          output: &output
+        )
       case .helper:
         conntrack.unsafelyUnwrapped.help(packet)
         outcome = .accept
@@ -159,8 +169,11 @@ public final class Netfilter {
 
   /// The mangle table at OUTPUT: a changed address, mark or TOS means another route.
   private func evaluateRerouting(
-    _ chain: UnsafeMutablePointer<ChainCode>, _ packet: inout Packet, at hook: Hook,
-    input: InterfaceReference?, output: inout InterfaceReference?
+    _ chain: UnsafeMutablePointer<ChainCode>,
+    _ packet: inout Packet,
+    at hook: Hook,
+    input: InterfaceReference?,
+    output: inout InterfaceReference?
   ) -> HookOutcome {
     guard let before = PacketView(packet) else { return drop(.malformed) }
     let mark = packet.metadata.mark
@@ -301,7 +314,9 @@ public final class Netfilter {
       }
       for (_, registration) in ordered {
         let station = Station(
-          function: registration.function, chain: registration.chain?.code)
+          function: registration.function,
+          chain: registration.chain?.code
+        )
         stations?.advanced(by: count).initialize(to: station)
         count += 1
       }
@@ -318,8 +333,10 @@ public final class Netfilter {
     let table = live.table
     let instances = table.chains.enumerated().map { index, chain in
       ChainInstance(
-        table: live.name, compiled: shared.compile(chain, in: simulation),
-        activity: live.activity(ofChain: index))
+        table: live.name,
+        compiled: shared.compile(chain, in: simulation),
+        activity: live.activity(ofChain: index)
+      )
     }
     for instance in instances {
       for (number, name) in instance.compiled.chain.destinations.enumerated() {

@@ -21,8 +21,11 @@ extension Netfilter {
   ///
   /// Jumps use an explicit stack: a rule set may nest deeper than the program's own stack allows.
   func evaluate(
-    _ base: UnsafeMutablePointer<ChainCode>, _ packet: inout Packet, at hook: Hook,
-    input: InterfaceReference?, output: InterfaceReference?
+    _ base: UnsafeMutablePointer<ChainCode>,
+    _ packet: inout Packet,
+    at hook: Hook,
+    input: InterfaceReference?,
+    output: InterfaceReference?
   ) -> HookOutcome {
     guard var context = RuleContext(packet, at: hook, input: input, output: output) else {
       return drop(.malformed)
@@ -133,7 +136,12 @@ extension Netfilter {
     return drop(
       .netfilter(
         RuleReference(
-          table: instance.table.name, chain: instance.name, rule: index + 1)))
+          table: instance.table.name,
+          chain: instance.name,
+          rule: index + 1
+        )
+      )
+    )
   }
 
   /// Whether a packet meets all conditions of a rule.
@@ -224,7 +232,9 @@ extension Netfilter {
   }
 
   private func hasPrefix(
-    _ name: UInt32, _ chain: UnsafeMutablePointer<ChainCode>, _ index: UInt32
+    _ name: UInt32,
+    _ chain: UnsafeMutablePointer<ChainCode>,
+    _ index: UInt32
   ) -> Bool {
     let compiled = chain.pointee.instance.takeUnretainedValue().compiled
     return simulation.interfaceName(name).utf8.starts(with: compiled.prefixes[Int(index)].utf8)

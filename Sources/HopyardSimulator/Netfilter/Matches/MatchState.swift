@@ -47,7 +47,20 @@ final class HashLimitTable {
   }
   var buckets: [Key: Bucket] = [:]
   /// Keys in order of their first packet, for listings.
-  var order: [Key] = []
+  private(set) var order: [Key] = []
+  private var sweepSize = 64
+
+  /// Notes a new key, and forgets buckets that nobody used for long.
+  func add(_ key: Key, _ now: Int64) {
+    order.append(key)
+    guard order.count > sweepSize else { return }
+    order.removeAll { known in
+      guard let bucket = buckets[known], bucket.expires <= now, known != key else { return false }
+      buckets[known] = nil
+      return true
+    }
+    sweepSize = max(64, order.count * 2)
+  }
 }
 
 /// The addresses of one name of `recent`.
@@ -171,8 +184,11 @@ extension Netfilter {
         destination: IPv4Address(rawValue: key.destination),
         sourcePort: UInt16(key.ports >> 16),
         destinationPort: UInt16(truncatingIfNeeded: key.ports),
-        expires: Instant(nanoseconds: bucket.expires), credit: bucket.credit,
-        creditLimit: bucket.limit, cost: bucket.cost)
+        expires: Instant(nanoseconds: bucket.expires),
+        credit: bucket.credit,
+        creditLimit: bucket.limit,
+        cost: bucket.cost
+      )
     }
   }
 

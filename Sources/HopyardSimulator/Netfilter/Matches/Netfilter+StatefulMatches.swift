@@ -57,7 +57,7 @@ extension Netfilter {
       bucket.credit = full ? limit : min(limit, sum)
       bucket.updated = now
     } else {
-      if table.buckets[key] == nil { table.order.append(key) }
+      if table.buckets[key] == nil { table.add(key, now) }
       bucket = HashLimitTable.Bucket(
         credit: limit,
         updated: now,

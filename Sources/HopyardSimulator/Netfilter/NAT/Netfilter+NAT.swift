@@ -28,7 +28,12 @@ extension Netfilter {
         if !entry.pointee.status.contains(.confirmed) {
           for chain in natChains[Int(hook.rawValue)] {
             let outcome = evaluate(
-              chain.code, &packet, at: hook, input: input, output: output)
+              chain.code,
+              &packet,
+              at: hook,
+              input: input,
+              output: output
+            )
             if outcome != .accept { return outcome }
             if entry.pointee.status.contains(
               manipulation == .source ? .sourceNATDone : .destinationNATDone
