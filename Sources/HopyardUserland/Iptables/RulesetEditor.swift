@@ -330,7 +330,7 @@ struct RulesetEditor {
       }
       return
     }
-    if request.verbosity > 0, request.command == .zero {
+    if request.verbosity > 0 {
       for chain in request.chain.map({ [$0] }) ?? table.chainNames where table.hasChain(chain) {
         environment.print("Zeroing chain `\(chain)'\n")
       }
