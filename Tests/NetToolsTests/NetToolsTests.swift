@@ -16,7 +16,9 @@ import Testing
   }
 
   @Test func tellsOfAnUnreachableNeighbour() {
-    let text = output(of: pair + "ip netns exec a ping -c 1 -W 5 10.0.0.9; echo $?")
+    let text = output(
+      of: pair + "ip -n a link set lo up\nip netns exec a ping -c 1 -W 5 10.0.0.9; echo $?"
+    )
     #expect(text.contains("From 10.0.0.1 icmp_seq=1 Destination Host Unreachable\n"))
     #expect(
       text.contains("1 packets transmitted, 0 received, +1 errors, 100% packet loss, time 0ms\n")
