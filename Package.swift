@@ -67,6 +67,8 @@ let package = Package(
     .testTarget(
       name: "IptablesTests", dependencies: ["HopyardUserland", "HopyardSimulator"],
       exclude: ["Sessions", "record.py"], swiftSettings: settings),
+    .testTarget(
+      name: "NetToolsTests", dependencies: ["HopyardUserland"], swiftSettings: settings),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),
     .testTarget(
       name: "CommandLineTests", dependencies: ["HopyardCLI"], swiftSettings: settings),

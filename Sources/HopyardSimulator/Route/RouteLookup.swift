@@ -53,7 +53,6 @@ extension RoutingTables {
     _ key: FlowKey<Address>,
     ignoringLinkState: Bool
   ) throws(FIBLookupError) -> FIBResult<Address> {
-    let ruleList = self.ruleList
     var position = 0
     while position < compiledRules.count {
       let rule = compiledRules[position]

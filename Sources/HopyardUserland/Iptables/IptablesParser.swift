@@ -61,6 +61,16 @@ struct IptablesParser {
 
   /// Reads the line; nil if it is for the other family and is to be left out.
   mutating func parse() throws(IptablesFailure) -> IptablesRequest? {
+    do throws(IptablesFailure) {
+      return try readLine()
+    } catch {
+      // What was warned of stands before what went wrong.
+      environment.warn(request.warnings)
+      throw error
+    }
+  }
+
+  private mutating func readLine() throws(IptablesFailure) -> IptablesRequest? {
     reading: while true {
       switch scanner.next() {
       case .end: break reading
@@ -403,7 +413,6 @@ struct IptablesParser {
     } catch {
       request.warnings += reader.warnings
       reader.warnings = ""
-      environment.warn(request.warnings)
       throw error
     }
     if offered, reader.second == nil { scanner.index += 1 }
@@ -416,7 +425,6 @@ struct IptablesParser {
 
   private mutating func finish() throws(IptablesFailure) {
     if hasWaitInterval, !hasWait {
-      environment.warn(request.warnings)
       throw .parameter("--wait-interval only makes sense with --wait\n")
     }
     if request.table == "nat",

@@ -122,3 +122,11 @@ struct RuleText {
     return (match.inverted ? " !" : "") + " \(option) " + match.pattern
   }
 }
+
+extension Simulation {
+  /// Lets journeys show rules as `iptables -S` prints them.
+  func describeRules() {
+    let text = RuleText(family: .ipv4, variant: .nft)
+    netfilter.describe = { String(text.text($0).dropFirst()) }
+  }
+}

@@ -63,7 +63,13 @@ struct RulesetEditor {
     }
     try refuseUnmodelled(request)
     for rule in request.rules {
-      if request.verbosity > 0 { environment.print(listing(request, edits: true).edited(rule)) }
+      // nf_tables shows a rule that is looked for only once it is found.
+      let isSearch = command == .check || command == .delete
+      let isShown =
+        !isSearch || !isNFT || table.firstIndex(of: rule, inChain: chain) != nil
+      if request.verbosity > 0, isShown {
+        environment.print(listing(request, edits: true).edited(rule))
+      }
       switch command {
       case .check:
         guard table.firstIndex(of: rule, inChain: chain) != nil else { throw .kernel(.badRule) }
@@ -324,7 +330,7 @@ struct RulesetEditor {
       }
       return
     }
-    if request.verbosity > 0, request.command == .zero {
+    if request.verbosity > 0 {
       for chain in request.chain.map({ [$0] }) ?? table.chainNames where table.hasChain(chain) {
         environment.print("Zeroing chain `\(chain)'\n")
       }

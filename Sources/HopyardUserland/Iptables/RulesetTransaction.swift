@@ -26,7 +26,8 @@ struct RulesetTransaction {
 
   /// Takes the steps; if one fails, the table is as it was.
   func run(_ steps: [(line: Int, step: Step)]) throws(Failure) {
-    let before = ruleset.existing(name)?.snapshot()
+    let wasThere = ruleset.existing(name) != nil
+    let before = Self.mayFailHalfway(steps) ? ruleset.existing(name)?.snapshot() : nil
     do throws(Failure) {
       var editor = RulesetEditor(program, environment, name)
       try take(steps, &editor)
@@ -42,9 +43,20 @@ struct RulesetTransaction {
         ruleset.discard(name)
       }
     } catch {
-      undo(before)
+      if !wasThere || before != nil { undo(before) }
       throw error
     }
+  }
+
+  /// Whether something may have been changed when a step turns out to be impossible.
+  ///
+  /// Most single commands are looked at before they change anything; they need no snapshot, which
+  /// would make each of many commands copy the chain that it edits.
+  private static func mayFailHalfway(_ steps: [(line: Int, step: Step)]) -> Bool {
+    guard steps.count == 1, case .request(let request) = steps[0].step else { return true }
+    guard request.command?.editsRules == true else { return false }
+    let rules = request.rules
+    return rules.count > 1 || rules.contains { RuleValidation.mayMatterElsewhere($0) }
   }
 
   /// What would go wrong if the steps were taken, before the kernel sees the table.

@@ -44,6 +44,7 @@ public final class Lab {
     let commands = CommandTable.labCommands(iptables: options.iptables)
     userland = Userland(machine: machine, commands: commands)
     userland.mountNetworkTrees()
+    simulation.describeRules()
     runner = LabRunner(source: source, userland: userland)
     runner.limit = options.limit
     runner.eventBudget = options.eventBudget

@@ -4,7 +4,7 @@ import HopyardWire
 /// The socket addresses of `socat`.
 extension SocatOpener {
   /// The address of a host parameter.
-  private func host(_ text: String) async throws(ProcessExit) -> IPv4Address {
+  func host(_ text: String) async throws(ProcessExit) -> IPv4Address {
     guard let address = process.resolve(text) else {
       throw try await run.fail(
         "getaddrinfo(\"\(text)\", \"NULL\", {1,2,2,17}, {}): Temporary failure in name resolution"
@@ -13,7 +13,7 @@ extension SocatOpener {
     return address
   }
 
-  private func port(_ text: String) async throws(ProcessExit) -> UInt16 {
+  func port(_ text: String) async throws(ProcessExit) -> UInt16 {
     if let number = Int(text), number >= 0 { return UInt16(truncatingIfNeeded: number) }
     guard let port = ServiceNames.port(text) else {
       throw try await run.fail(
@@ -23,7 +23,7 @@ extension SocatOpener {
     return port
   }
 
-  private func number(_ name: String, _ range: ClosedRange<Int>) async throws(ProcessExit) -> Int? {
+  func number(_ name: String, _ range: ClosedRange<Int>) async throws(ProcessExit) -> Int? {
     guard address.options.contains(where: { $0.name == name }) else { return nil }
     guard let text = address.value(name),
       let number = text.hasPrefix("0x") ? Int(text.dropFirst(2), radix: 16) : Int(text),
@@ -38,7 +38,7 @@ extension SocatOpener {
   }
 
   /// Sets the options that all sockets take.
-  private func prepare(_ socket: Socket, descriptor: Int) async throws(ProcessExit) {
+  func prepare(_ socket: Socket, descriptor: Int) async throws(ProcessExit) {
     process.own(socket, descriptor: descriptor)
     if address.has("reuseaddr") { socket.options.reusesAddress = true }
     if address.has("reuseport") { socket.options.reusesPort = true }
@@ -89,7 +89,7 @@ extension SocatOpener {
   }
 
   /// The local address that `bind` and `sourceport` ask for.
-  private func localAddress(defaultPort: UInt16? = nil) async throws(ProcessExit) -> (
+  func localAddress(defaultPort: UInt16? = nil) async throws(ProcessExit) -> (
     address: IPv4Address, port: UInt16
   )? {
     var local: (address: IPv4Address, port: UInt16)?
@@ -114,7 +114,7 @@ extension SocatOpener {
     return local
   }
 
-  private func bindFailure(
+  func bindFailure(
     _ descriptor: Int,
     _ local: (address: IPv4Address, port: UInt16),
     _ error: SocketError
@@ -386,138 +386,6 @@ extension SocatOpener {
       throw error
     }
     return channel
-  }
-
-  // MARK: TCP
-
-  func openTCP() async throws(ProcessExit) -> Channel {
-    if address.kind == .tcpListen {
-      let (listener, _) = try await listenTCP()
-      defer { listener.close() }
-      guard let socket = try await process.accept(listener) else { throw .status(1) }
-      try await sayAccepted(socket)
-      process.environment.merge(peer(socket)) { $1 }
-      return tcpChannel(socket)
-    }
-    let target = try await host(address.parameters[0])
-    let targetPort = try await port(address.parameters[1])
-    try await run.say("N", "opening connection to AF=2 \(target):\(targetPort)")
-    let socket = namespace.sockets.makeTCP()
-    let descriptor = takeDescriptor()
-    do throws(ProcessExit) {
-      try await prepare(socket, descriptor: descriptor)
-      if let local = try await localAddress() {
-        do {
-          try socket.bind(address: local.address, port: local.port)
-        } catch {
-          throw try await bindFailure(descriptor, local, error)
-        }
-      }
-      var deadline: Instant?
-      if let text = address.value("connect-timeout"), let seconds = Double(text), seconds > 0,
-        seconds < 1e9
-      {
-        deadline = process.simulation.now + Int64(seconds * 1e9)
-      }
-      let failure = try await process.connect(
-        socket,
-        to: target,
-        port: targetPort,
-        until: deadline
-      )
-      if failure == .inProgress {
-        throw try await run.fail(
-          "connecting to AF=2 \(target):\(targetPort): Connection timed out"
-        )
-      }
-      if let failure {
-        if failure == .connectionRefused {
-          try await run.say("W", "recvmsg(): Resource temporarily unavailable")
-        }
-        throw try await run.fail(
-          "connect(\(descriptor), AF=2 \(target):\(targetPort), 16): \(failure.text)"
-        )
-      }
-    } catch {
-      socket.close()
-      throw error
-    }
-    try await run.say(
-      "N",
-      "successfully connected from local address AF=2 \(socket.localAddress):\(socket.localPort)"
-    )
-    let channel = TCPChannel(socket)
-    channel.descriptors = (descriptor, descriptor)
-    return channel
-  }
-
-  private func listenTCP() async throws(ProcessExit) -> (socket: TCPSocket, descriptor: Int) {
-    let socket = namespace.sockets.makeTCP()
-    let descriptor = takeDescriptor()
-    do throws(ProcessExit) {
-      try await prepare(socket, descriptor: descriptor)
-      let given = try await port(address.parameters[0])
-      let local = try await localAddress(defaultPort: given) ?? (.any, given)
-      do {
-        try socket.bind(address: local.address, port: local.port)
-      } catch {
-        throw try await bindFailure(descriptor, local, error)
-      }
-      let backlog = try await backlog()
-      do {
-        try socket.listen(backlog: backlog)
-      } catch {
-        throw try await run.fail("listen(\(descriptor), \(backlog)): \(error.text)")
-      }
-    } catch {
-      socket.close()
-      throw error
-    }
-    try await run.say("N", "listening on AF=2 \(socket.localAddress):\(socket.localPort)")
-    return (socket, descriptor)
-  }
-
-  private func backlog() async throws(ProcessExit) -> Int {
-    try await number("backlog", 0...65_535) ?? 5
-  }
-
-  private func sayAccepted(_ socket: TCPSocket) async throws(ProcessExit) {
-    try await run.say(
-      "N",
-      "accepting connection from AF=2 \(socket.remoteAddress):\(socket.remotePort) on "
-        + "AF=2 \(socket.localAddress):\(socket.localPort)"
-    )
-  }
-
-  private func peer(_ socket: TCPSocket) -> [String: String] {
-    [
-      "SOCAT_PEERADDR": socket.remoteAddress.description,
-      "SOCAT_PEERPORT": String(socket.remotePort),
-      "SOCAT_SOCKADDR": socket.localAddress.description,
-      "SOCAT_SOCKPORT": String(socket.localPort), "SOCAT_VERSION": "1.7.4.4",
-    ]
-  }
-
-  private func tcpChannel(_ socket: TCPSocket) -> TCPChannel {
-    let channel = TCPChannel(socket)
-    let descriptor = takeDescriptor()
-    channel.descriptors = (descriptor, descriptor)
-    return channel
-  }
-
-  func serveTCPListen(
-    _ body: @escaping (SocatRun, Channel) async throws(ProcessExit) -> Int32
-  ) async throws(ProcessExit) {
-    let (listener, _) = try await listenTCP()
-    defer { listener.close() }
-    while true {
-      guard let socket = try await process.accept(listener) else { continue }
-      try await sayAccepted(socket)
-      let next = run.nextDescriptor
-      let channel = tcpChannel(socket)
-      try await fork(channel, environment: peer(socket), body)
-      run.nextDescriptor = next
-    }
   }
 }
 
