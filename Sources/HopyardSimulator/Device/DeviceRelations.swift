@@ -29,10 +29,8 @@ extension NetworkDevice {
     guard !hasCarrier else { return }
     stateWithoutCarrier = "DOWN"
     guard let lower, lower.ifindex != ifindex else { return }
-    let found = host.backlog.devices.first {
-      guard let device = $0 else { return false }
-      return device.host === host && device.ifindex == lower.ifindex
+    if let other = host.device(withIndex: lower.ifindex), !other.hasCarrier {
+      stateWithoutCarrier = "LOWERLAYERDOWN"
     }
-    if let found, let other = found, !other.hasCarrier { stateWithoutCarrier = "LOWERLAYERDOWN" }
   }
 }

@@ -6,9 +6,9 @@ public final class DeviceTable {
   @exclusivity(unchecked) public private(set) var all: [NetworkDevice] = []
   @exclusivity(unchecked) private var byIndex: ContiguousArray<NetworkDevice?> = []
   private var byLargeIndex: [Int32: NetworkDevice] = [:]
-  private var byName: [String: NetworkDevice] = [:]
-  /// Every local address with how many devices have it.
-  @exclusivity(unchecked) private var localAddresses: [UInt32: Int] = [:]
+  /// Every local address, in order, with how many devices have it.
+  @exclusivity(unchecked) private var localAddresses: ContiguousArray<(address: UInt32, users: Int32)> =
+    []
   private var lastIndex: Int32 = 1
   /// `lo`.
   public let loopback: NetworkDevice
@@ -27,7 +27,12 @@ public final class DeviceTable {
   }
 
   /// The device with a name.
-  public subscript(name: String) -> NetworkDevice? { byName[name] }
+  public subscript(name: String) -> NetworkDevice? {
+    // Names are compared as the numbers that stand for them; a table by name would cost every idle
+    // host more than it saves.
+    guard let id = loopback.simulation.knownInterfaceNameID(name) else { return nil }
+    return all.first { $0.nameID == id }
+  }
 
   /// The index that the next new device gets.
   func nextIndex() -> Int32 {
@@ -44,7 +49,6 @@ public final class DeviceTable {
     } else {
       byLargeIndex[device.ifindex] = device
     }
-    byName[device.name] = device
     let at = all.firstIndex { $0.ifindex > device.ifindex } ?? all.count
     all.insert(device, at: at)
   }
@@ -52,22 +56,34 @@ public final class DeviceTable {
   func remove(_ device: NetworkDevice) {
     let place = Int(device.ifindex)
     if place < byIndex.count { byIndex[place] = nil } else { byLargeIndex[device.ifindex] = nil }
-    byName[device.name] = nil
     all.removeAll { $0 === device }
   }
 
   func rename(_ device: NetworkDevice, to name: String) {
-    byName[device.name] = nil
     device.name = name
     device.nameID = device.simulation.interfaceNameID(name)
-    byName[name] = device
   }
 
   // MARK: Addresses
 
   /// Whether a device of this namespace has the address.
   @inline(__always)
-  public func isLocalAddress(_ address: UInt32) -> Bool { localAddresses[address] != nil }
+  public func isLocalAddress(_ address: UInt32) -> Bool {
+    let place = place(of: address)
+    return place < localAddresses.count && localAddresses[place].address == address
+  }
+
+  /// Where an address is among the local ones, which are in order, or would be.
+  @inline(__always)
+  private func place(of address: UInt32) -> Int {
+    var low = 0
+    var high = localAddresses.count
+    while low < high {
+      let middle = (low &+ high) / 2
+      if localAddresses[middle].address < address { low = middle &+ 1 } else { high = middle }
+    }
+    return low
+  }
 
   /// The first device that has the address.
   public func device(withAddress address: UInt32) -> NetworkDevice? {
@@ -76,7 +92,12 @@ public final class DeviceTable {
   }
 
   func noteAddress(_ address: UInt32, added: Bool) {
-    let users = (localAddresses[address] ?? 0) + (added ? 1 : -1)
-    localAddresses[address] = users > 0 ? users : nil
+    let place = place(of: address)
+    if place < localAddresses.count, localAddresses[place].address == address {
+      localAddresses[place].users += added ? 1 : -1
+      if localAddresses[place].users <= 0 { localAddresses.remove(at: place) }
+    } else if added {
+      localAddresses.insert((address, 1), at: place)
+    }
   }
 }

@@ -41,6 +41,8 @@ protocol DeviceHost: AnyObject {
   var backlog: Backlog { get }
   /// Takes a packet for the network layer; its first byte is the network header's.
   func receive(_ packet: consuming Packet, on device: NetworkDevice)
+  /// The device of the namespace with an index.
+  func device(withIndex ifindex: Int32) -> NetworkDevice?
   /// Learns what happened to a device.
   func deviceChanged(_ device: NetworkDevice, _ event: DeviceEvent)
   /// Notes the end of a packet's way.

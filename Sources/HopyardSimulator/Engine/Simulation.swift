@@ -154,6 +154,9 @@ public final class Simulation {
     return id
   }
 
+  /// The number of an interface's name, if any interface or rule ever had the name.
+  func knownInterfaceNameID(_ name: String) -> UInt32? { interfaceNameIDs[name] }
+
   /// The interface name with a number, or an empty text for 0.
   public func interfaceName(_ id: UInt32) -> String {
     id > 0 && Int(id) <= interfaceNames.count ? interfaceNames[Int(id) - 1] : ""

@@ -13,6 +13,15 @@ public final class Machine {
   public private(set) var namespaces: [NetworkNamespace] = []
   /// What the kernel logged (`-j LOG`), in order.
   public internal(set) var kernelLog: [String] = []
+  /// Whether interfaces are remembered when they are gone or renamed, as records need it.
+  public var keepsInterfaceRecords = false {
+    didSet {
+      guard keepsInterfaceRecords, !oldValue else { return }
+      for namespace in namespaces {
+        for device in namespace.devices.all { remember(device, in: namespace.name) }
+      }
+    }
+  }
   /// Every interface that ever existed here, in the order in which they appeared.
   public internal(set) var interfaceRecords: [InterfaceRecord] = []
   private var addresses: RandomSource
@@ -77,6 +86,7 @@ public struct InterfaceRecord: Sendable {
 extension Machine {
   /// Remembers a device that came to a namespace.
   func remember(_ device: NetworkDevice, in namespace: String) {
+    guard keepsInterfaceRecords else { return }
     interfaceRecords.append(
       InterfaceRecord(
         capturePoint: device.capturePoint, namespace: namespace, ifindex: Int(device.ifindex),

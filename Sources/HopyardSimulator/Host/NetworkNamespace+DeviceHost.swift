@@ -3,6 +3,8 @@ import HopyardWire
 extension NetworkNamespace: DeviceHost {
   var namespaceName: String { name }
 
+  func device(withIndex ifindex: Int32) -> NetworkDevice? { devices[ifindex] }
+
   /// Gives a packet to the layer that its EtherType names.
   @inline(__always)
   func receive(_ packet: consuming Packet, on device: NetworkDevice) {

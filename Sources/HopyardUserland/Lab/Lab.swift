@@ -41,6 +41,7 @@ public final class Lab {
     self.options = options
     simulation = Simulation(seed: options.seed)
     machine = Machine(simulation: simulation)
+    machine.keepsInterfaceRecords = true
     let commands = CommandTable.labCommands(iptables: options.iptables)
     userland = Userland(machine: machine, commands: commands)
     userland.mountNetworkTrees()
