@@ -191,7 +191,7 @@ struct IptablesParser {
       if let chain = hasValue ? value : takeNext() { request.chain = chain }
       if let next = takeNext() { request.number = try ruleNumber(next) }
     case "N":
-      try Self.checkChainName(value, program.family)
+      try ChainNameText.check(value, program.family)
       try command(.newChain)
       request.chain = value
     case "E":
@@ -225,7 +225,7 @@ struct IptablesParser {
     case "g":
       try set("j")
       request.isGoto = true
-      request.jump = try Self.targetName(value)
+      request.jump = try ChainNameText.target(value)
     case "i", "o":
       guard !value.isEmpty else {
         throw .parameter("Empty interface is likely to be undesired")
@@ -300,41 +300,10 @@ struct IptablesParser {
     return UInt64(digits)
   }
 
-  // MARK: Names
-
-  /// Checks the name of a chain that is to be made.
-  static func checkChainName(_ name: String, _ family: RuleFamily) throws(IptablesFailure) {
-    if let first = name.first, first == "-" || first == "!" {
-      throw .parameter("chain name not allowed to start with `\(first)'")
-    }
-    if name.utf8.count >= 29 {
-      throw .parameter("chain name `\(name)' too long (must be under 29 chars)")
-    }
-    if name.isEmpty || ExtensionCatalog.target(name, family) != nil
-      || ExtensionCatalog.unmodelledTargets.contains(name)
-    {
-      throw .parameter("chain name may not clash with target name")
-    }
-    if name.utf8.contains(where: { $0 == 0x20 || (9...13).contains($0) }) {
-      throw .parameter("Invalid chain name `\(name)'")
-    }
-  }
-
-  private static func targetName(_ name: String) throws(IptablesFailure) -> String {
-    if name.isEmpty { throw .parameter("Invalid target name (too short)") }
-    if name.utf8.count >= 29 {
-      throw .parameter("Invalid target name `\(name)' (28 chars max)")
-    }
-    if name.utf8.contains(where: { $0 == 0x20 || (9...13).contains($0) }) {
-      throw .parameter("Invalid target name `\(name)'")
-    }
-    return name
-  }
-
   // MARK: Matches and targets
 
   private mutating func readJump(_ value: String) throws(IptablesFailure) {
-    let name = try Self.targetName(value)
+    let name = try ChainNameText.target(value)
     request.jump = name
     if ExtensionCatalog.unmodelledTargets.contains(name) { throw .unmodelled("-j \(name)") }
     guard let reader = ExtensionCatalog.target(name, program.family) else { return }

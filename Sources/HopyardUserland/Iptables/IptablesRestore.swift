@@ -214,7 +214,7 @@ struct DumpReader {
         )
       }
       if isNFT {
-        try IptablesParser.checkChainName(chain, program.family)
+        try ChainNameText.check(chain, program.family)
       } else if ExtensionCatalog.target(chain, program.family) != nil {
         throw .parameter("error creating chain '\(chain)':File exists")
       }
