@@ -13,6 +13,10 @@ final class Backlog: EventHandler {
   @exclusivity(unchecked) private var queue = PacketQueue()
   /// The machine's devices by number; a device that is gone leaves a hole.
   @exclusivity(unchecked) private(set) var devices: ContiguousArray<NetworkDevice?> = [nil]
+  /// The same without reference counts, for the way of each packet.
+  @exclusivity(unchecked) private var references: ContiguousArray<Unmanaged<NetworkDevice>?> = [nil]
+  /// Devices that were removed while a packet may have been on its way through them.
+  @exclusivity(unchecked) private var removed: [NetworkDevice] = []
   /// The packet sockets of the machine.
   let packetSockets = PacketSocketList()
   private var lastSocketNumber: UInt32 = 0
@@ -25,6 +29,7 @@ final class Backlog: EventHandler {
   /// The number that the next device gets.
   func nextNumber() -> UInt32 {
     devices.append(nil)
+    references.append(nil)
     return UInt32(devices.count - 1)
   }
 
@@ -34,9 +39,16 @@ final class Backlog: EventHandler {
     return lastSocketNumber
   }
 
-  func add(_ device: NetworkDevice) { devices[Int(device.number)] = device }
+  func add(_ device: NetworkDevice) {
+    devices[Int(device.number)] = device
+    references[Int(device.number)] = .passUnretained(device)
+  }
 
-  func remove(_ device: NetworkDevice) { devices[Int(device.number)] = nil }
+  func remove(_ device: NetworkDevice) {
+    removed.append(device)
+    devices[Int(device.number)] = nil
+    references[Int(device.number)] = nil
+  }
 
   /// The device with a number, if it still exists.
   @inline(__always)
@@ -61,12 +73,14 @@ final class Backlog: EventHandler {
 
   func handle(_ tag: UInt32) {
     guard let packet = queue.popFirst() else { return }
+    if !removed.isEmpty { removed = [] }
     if let due = queue.nextDue {
       simulation.post(after: due &- simulation.now.nanoseconds, handler: handler, tag: 0)
     }
     // A packet of a device that is gone has nowhere to go.
-    guard let device = devices[Int(packet.metadata.device)] else { return }
-    device.receive(packet)
+    guard let device = references[Int(packet.metadata.device)] else { return }
+    let slot = packet.intoSlot()
+    device._withUnsafeGuaranteedRef { $0.receive(Packet(slot: slot)) }
   }
 }
 

@@ -91,6 +91,13 @@ enum BridgedDestination {
   case none
 }
 
+/// Takes the IPv4 packets that devices receive; a class, so that it is called without reference
+/// counts.
+class NetworkLayer {
+  /// Takes a packet; its first byte is the IPv4 header's.
+  func take(_ packet: consuming Packet, on device: NetworkDevice) {}
+}
+
 /// Takes the frames that a device receives, before the network layer: a bridge, or macvlan.
 protocol ReceiveHandler: AnyObject {
   /// Handles a frame whose first byte is the link header's.
@@ -135,7 +142,15 @@ public class NetworkDevice {
   /// The simulation to which it belongs.
   public unowned(unsafe) let simulation: Simulation
   /// The namespace in which it is.
-  @exclusivity(unchecked) unowned(unsafe) var host: any DeviceHost
+  @exclusivity(unchecked) unowned(unsafe) var host: any DeviceHost {
+    didSet { hostIdentity = ObjectIdentifier(host) }
+  }
+  /// Tells namespaces apart without a reference count.
+  @exclusivity(unchecked) private(set) var hostIdentity: ObjectIdentifier
+  /// The machine's receive queue, without a reference count.
+  let backlogReference: Unmanaged<Backlog>
+  /// Takes IPv4 packets, without a reference count; the namespace sets it.
+  @exclusivity(unchecked) var networkLayer: Unmanaged<NetworkLayer>?
   /// Its name, unique in its namespace.
   @exclusivity(unchecked) public internal(set) var name: String
   /// The number that stands for its name.
@@ -181,7 +196,11 @@ public class NetworkDevice {
   /// The device on which it stands (VLAN, macvlan), or the other end (veth).
   public var lower: NetworkDevice? { nil }
   /// Takes frames before the network layer.
-  @exclusivity(unchecked) var receiveHandler: (any ReceiveHandler)?
+  @exclusivity(unchecked) var receiveHandler: (any ReceiveHandler)? {
+    didSet { goesStraightUp = isEthernet && receiveHandler == nil }
+  }
+  /// Whether frames go to the network layer unless a VLAN device takes them.
+  @exclusivity(unchecked) private var goesStraightUp = false
   /// VLAN devices that stand on this one.
   @exclusivity(unchecked) var vlans: [VLANDevice] = []
   /// Packet counters.
@@ -217,9 +236,12 @@ public class NetworkDevice {
     self.number = number
     self.ifindex = ifindex
     self.host = host
+    hostIdentity = ObjectIdentifier(host)
+    backlogReference = .passUnretained(host.backlog)
     simulation = host.simulation
     nameID = host.simulation.interfaceNameID(name)
     inet = InetDevice()
+    goesStraightUp = isEthernet
   }
 
   // MARK: What a kind says of itself
@@ -288,6 +310,19 @@ public class NetworkDevice {
   /// The receive path after the counters: tap, VLAN, receive handler, network layer.
   final func process(_ packet: consuming Packet) {
     var packet = packet
+    // An IPv4 frame that nobody watches takes the short way; it ends where the long one does.
+    if goesStraightUp, simulation.tap == nil, packetSocketCount == 0, packet.count >= 14,
+      packet.metadata.vlanProtocol == 0, packet.metadata.type != .loopback,
+      packet.u16(at: 12) == EtherType.ipv4.rawValue, let networkLayer
+    {
+      if packet.metadata.journey == 0 { packet.metadata.journey = simulation.nextJourney() }
+      classify(packet)
+      packet.metadata.inputDevice = number
+      packet.pull(14)
+      packet.metadata.linkHeaderLength = 14
+      let slot = packet.intoSlot()
+      return networkLayer._withUnsafeGuaranteedRef { $0.take(Packet(slot: slot), on: self) }
+    }
     var device = self
     if packet.metadata.journey == 0 { packet.metadata.journey = simulation.nextJourney() }
     if isEthernet {

@@ -3,7 +3,11 @@ import HopyardWire
 /// One end of a virtual Ethernet pair: what is sent here is received at the other end.
 public final class VethDevice: NetworkDevice {
   /// The other end.
-  @exclusivity(unchecked) public internal(set) var peer: VethDevice?
+  @exclusivity(unchecked) public internal(set) var peer: VethDevice? {
+    didSet { peerReference = peer.map { .passUnretained($0) } }
+  }
+  /// The same without a reference count, for the way of each packet.
+  @exclusivity(unchecked) private var peerReference: Unmanaged<VethDevice>?
 
   public override var kind: String { "veth" }
   public override var lower: NetworkDevice? { peer }
@@ -25,12 +29,23 @@ public final class VethDevice: NetworkDevice {
   }
 
   override func transmit(_ packet: consuming Packet) -> TransmitResult {
-    guard let peer, peer.isUp else {
+    guard let peerReference else {
       statistics.sendDropped &+= 1
       host.drop(packet, .deviceDown, on: self)
       return .dropped
     }
+    let slot = packet.intoSlot()
+    return peerReference._withUnsafeGuaranteedRef { transmit(Packet(slot: slot), to: $0) }
+  }
+
+  @inline(__always)
+  private func transmit(_ packet: consuming Packet, to peer: VethDevice) -> TransmitResult {
     var packet = packet
+    guard peer.isUp else {
+      statistics.sendDropped &+= 1
+      host.drop(packet, .deviceDown, on: self)
+      return .dropped
+    }
     // The receiver takes its own MTU, a link header and a tag.
     let size = packet.count
     guard size <= peer.mtu &+ 18 else {
@@ -41,8 +56,9 @@ public final class VethDevice: NetworkDevice {
     }
     statistics.sentPackets &+= 1
     statistics.sentBytes &+= UInt64(size)
-    packet.scrub(crossing: peer.host !== host)
-    peer.host.backlog.enqueue(packet, for: peer)
+    packet.scrub(crossing: peer.hostIdentity != hostIdentity)
+    let slot = packet.intoSlot()
+    peer.backlogReference._withUnsafeGuaranteedRef { $0.enqueue(Packet(slot: slot), for: peer) }
     return .sent
   }
 

@@ -6,6 +6,12 @@ protocol EventHandler: AnyObject {
   func handle(_ tag: UInt32)
 }
 
+/// Holds a handler so that it can be called without a reference count.
+private final class HandlerSlot {
+  let handler: any EventHandler
+  init(_ handler: any EventHandler) { self.handler = handler }
+}
+
 /// Why a run ended.
 public enum StopReason: Equatable, Sendable {
   /// Nothing is pending any more.
@@ -52,7 +58,9 @@ public final class Simulation {
   var shared: [ObjectIdentifier: AnyObject] = [:]
 
   @exclusivity(unchecked) let wheel = TimingWheel()
-  @exclusivity(unchecked) private var handlers: ContiguousArray<any EventHandler> = []
+  private var handlers: [HandlerSlot] = []
+  /// The same without reference counts, for each event.
+  @exclusivity(unchecked) private var handlerTable: ContiguousArray<Unmanaged<HandlerSlot>> = []
   @exclusivity(unchecked) private var stopRequested = false
   private let timers: TimerTable
   private(set) var executor: ProgramExecutor
@@ -81,7 +89,9 @@ public final class Simulation {
 
   /// Gives a handler its number.
   func register(_ handler: any EventHandler) -> UInt32 {
-    handlers.append(handler)
+    let slot = HandlerSlot(handler)
+    handlers.append(slot)
+    handlerTable.append(.passUnretained(slot))
     return UInt32(handlers.count - 1)
   }
 
@@ -128,7 +138,7 @@ public final class Simulation {
       left &-= 1
       eventCount &+= 1
       now.nanoseconds = time
-      handlers[Int(event.handler)].handle(event.tag)
+      handlerTable[Int(event.handler)]._withUnsafeGuaranteedRef { $0.handler.handle(event.tag) }
     }
     if let problem = executor.foreignUse { return .foreignThread(problem) }
     if let problem = executor.foreignUse { return .foreignThread(problem) }

@@ -73,6 +73,7 @@ public final class NetworkNamespace {
 
   /// What a device that came to the namespace gets: settings and a place in captures.
   private func settle(_ device: NetworkDevice) {
+    device.networkLayer = .passUnretained(ipv4)
     device.inet.settings = ipv4.defaultSettings
     device.inet.neighbour = ipv4.defaultNeighbour
     device.capturePoint = simulation.addCapturePoint(

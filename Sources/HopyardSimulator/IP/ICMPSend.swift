@@ -60,6 +60,9 @@ extension IPv4Stack {
     error.setU32(info, at: 4)
     error.copyBytes(from: packet, range: 0..<quoted, to: 8)
     error.setU16(error.withBytes { InternetChecksum.checksum(of: $0) }, at: 2)
+    // An error belongs to the connection of the packet that it is about, even of one that never
+    // got further than this host.
+    if type.isError { netfilter.attach(error, to: packet) }
     countSent(type)
     try? send(payload: error, options, route: route)
   }

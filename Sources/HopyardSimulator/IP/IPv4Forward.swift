@@ -28,7 +28,7 @@ extension IPv4Stack {
       sendRedirect(about: packet, route, from: device)
     }
     packet.metadata.priority = Self.priority(ofTOS: packet.u8(at: 1))
-    if !netfilter.isIdle {
+    if !isFilterIdle {
       var output: InterfaceReference? = reference(route.device)
       guard accept(.forward, &packet, in: device, out: &output) else { return }
     }

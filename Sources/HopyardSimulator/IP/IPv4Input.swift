@@ -29,7 +29,7 @@ extension IPv4Stack {
     if packet.count > total { packet.trim(to: total) }
     trace(packet, "receive", on: device, "in by \(device.name)")
     // A bridge showed its packet to PREROUTING already.
-    if !netfilter.isIdle && !packet.metadata.flags.contains(.bridgeNetfilter) {
+    if !isFilterIdle && !packet.metadata.flags.contains(.bridgeNetfilter) {
       var output: InterfaceReference?
       guard accept(.prerouting, &packet, in: device, out: &output) else { return }
     }
@@ -276,7 +276,7 @@ extension IPv4Stack {
       guard let whole = reassembler.add(packet, on: device) else { return }
       packet = whole
     }
-    if !netfilter.isIdle {
+    if !isFilterIdle {
       var output: InterfaceReference?
       guard accept(.input, &packet, in: device, out: &output) else { return }
     }

@@ -175,7 +175,7 @@ extension IPv4Stack {
     setHeaderChecksum(&packet)
     counters.countRequest()
     trace(packet, "output", on: route.device, "sent by this host, dev \(route.device.name)")
-    if !netfilter.isIdle {
+    if !isFilterIdle {
       var output: InterfaceReference? = reference(route.device)
       reroutedDecision = nil
       switch netfilter.run(.output, &packet, input: nil, output: &output) {
@@ -218,7 +218,7 @@ extension IPv4Stack {
     var copy = packet.clone()
     copy.metadata.linkHeaderLength = 0
     var output: InterfaceReference? = reference(route.device)
-    guard netfilter.isIdle || accept(.postrouting, &copy, in: nil, out: &output) else { return }
+    guard isFilterIdle || accept(.postrouting, &copy, in: nil, out: &output) else { return }
     copy.metadata.type = .loopback
     copy.push(14)
     copy.setMAC(.zero, at: 0)
@@ -246,7 +246,7 @@ extension IPv4Stack {
     -> TransmitResult
   {
     var packet = packet
-    if !netfilter.isIdle {
+    if !isFilterIdle {
       var output: InterfaceReference? = reference(route.device)
       switch netfilter.run(
         .postrouting,
@@ -286,9 +286,10 @@ extension IPv4Stack {
   @inline(__always)
   func finish(_ packet: consuming Packet, _ route: RouteDecision) -> TransmitResult {
     let device = route.device
-    if let entry = neighbours.find(route.nextHop, on: device.number), entry.state.isConnected {
-      entry.used = simulation.now
-      return device.send(packet, to: entry.linkAddress)
+    if let address = neighbourReference?._withUnsafeGuaranteedRef({
+      $0.connectedAddress(of: route.nextHop, on: device.number)
+    }) {
+      return device.send(packet, to: address)
     }
     return finishSlowly(packet, route)
   }

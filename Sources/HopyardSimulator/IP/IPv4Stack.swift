@@ -115,13 +115,26 @@ public struct ICMPErrorReport: Sendable {
 }
 
 /// The IPv4 layer of a namespace: receive, forward, deliver, send, and ICMP, ARP and IGMP with it.
-final class IPv4Stack {
+final class IPv4Stack: NetworkLayer {
   @exclusivity(unchecked) unowned(unsafe) let simulation: Simulation
   @exclusivity(unchecked) unowned(unsafe) let host: any DeviceHost
   @exclusivity(unchecked) let devices: DeviceTable
   @exclusivity(unchecked) let routes = RoutingTables<UInt32>()
-  @exclusivity(unchecked) var neighbours: NeighbourTable<IPv4Stack>!
-  @exclusivity(unchecked) var netfilter: Netfilter!
+  @exclusivity(unchecked) var neighbours: NeighbourTable<IPv4Stack>! {
+    didSet { neighbourReference = neighbours.map { .passUnretained($0) } }
+  }
+  @exclusivity(unchecked) private(set) var neighbourReference:
+    Unmanaged<NeighbourTable<IPv4Stack>>?
+  @exclusivity(unchecked) var netfilter: Netfilter! {
+    didSet { netfilterReference = netfilter.map { .passUnretained($0) } }
+  }
+  /// The same without a reference count, for the way of each packet.
+  @exclusivity(unchecked) private var netfilterReference: Unmanaged<Netfilter>?
+  /// Whether nothing stands at any hook.
+  @inline(__always)
+  var isFilterIdle: Bool {
+    netfilterReference?._withUnsafeGuaranteedRef { $0.isIdle } ?? true
+  }
   @exclusivity(unchecked) unowned(unsafe) var transport: (any TransportLayer)?
   @exclusivity(unchecked) var settings = NamespaceSettings()
   /// The settings `all` and `default`.
@@ -151,12 +164,18 @@ final class IPv4Stack {
     peers = InetPeers()
     reassembler = Reassembler(simulation: simulation)
     conntrackReassembler = Reassembler(simulation: simulation)
+    super.init()
     neighbours = NeighbourTable(
       simulation: simulation, output: self, stream: "neighbour/\(name)")
+    neighbourReference = .passUnretained(neighbours)
     reassembler.stack = self
     conntrackReassembler.stack = self
     lastIdentification = UInt16(
       truncatingIfNeeded: RandomSource(seed: simulation.seed, stream: "ipid/\(name)").peekNext())
+  }
+
+  override func take(_ packet: consuming Packet, on device: NetworkDevice) {
+    receive(packet, on: device)
   }
 
   /// A per-device setting that is on if either the device or `all` has it on.

@@ -117,6 +117,14 @@ final class NeighbourTable<Output: NeighbourOutput> {
     return nil
   }
 
+  /// The link-layer address of a neighbour that may be used as it is; notes the use.
+  @inline(__always)
+  func connectedAddress(of address: Address, on device: UInt32) -> MACAddress? {
+    guard let entry = find(address, on: device), entry.state.isConnected else { return nil }
+    entry.used = simulation.now
+    return entry.linkAddress
+  }
+
   func findOrMake(_ address: Address, on device: UInt32) -> Entry {
     if let known = find(address, on: device) { return known }
     if (used + 1) * 2 > slots.count { rehash() }

@@ -111,6 +111,8 @@ extension Netfilter {
     _ packet: borrowing Packet,
     _ context: RuleContext
   ) {
+    // What cannot be verified, as a first fragment, is not answered.
+    guard isVerifiable(packet, context.view) else { return }
     let code: UInt8
     switch reason {
     case .networkUnreachable: code = 0
@@ -131,6 +133,27 @@ extension Netfilter {
       hook: context.hook,
       input: context.input
     )
+  }
+
+  private func isVerifiable(_ packet: borrowing Packet, _ view: PacketView) -> Bool {
+    guard !view.isLaterFragment else { return false }
+    let length = view.transportLength
+    var initial: UInt64 = 0
+    switch view.protocol {
+    case 1: break
+    case 17 where length >= 8 && packet.u16(at: view.transport + 6) == 0: return true
+    case 6, 17:
+      initial = InternetChecksum.pseudoHeader(
+        source: IPv4Address(rawValue: view.source),
+        destination: IPv4Address(rawValue: view.destination),
+        protocol: IPProtocol(rawValue: view.protocol), length: length)
+    default: return true
+    }
+    return packet.withBytes { bytes in
+      InternetChecksum.isValid(
+        UnsafeRawBufferPointer(rebasing: bytes[view.transport..<view.totalLength]),
+        initial: initial)
+    }
   }
 
   // MARK: Translation

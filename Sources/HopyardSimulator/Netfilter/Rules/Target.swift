@@ -101,7 +101,9 @@ public enum Target: Hashable, Sendable {
   /// Whether conntrack must run while a rule with this target is in a table.
   public var needsConntrack: Bool {
     switch self {
-    case .connectionMark, .conntrack, .dnat, .masquerade, .netmap, .redirect, .snat: true
+    // Leaving packets alone needs nobody who would not.
+    case .conntrack(let wanted): !wanted.isUntracked
+    case .connectionMark, .dnat, .masquerade, .netmap, .redirect, .snat: true
     default: false
     }
   }
