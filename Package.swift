@@ -72,5 +72,6 @@ let package = Package(
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),
     .testTarget(
       name: "CommandLineTests", dependencies: ["HopyardCLI"], swiftSettings: settings),
+    .testTarget(name: "HopyardTests", dependencies: ["Hopyard"], swiftSettings: settings),
   ]
 )

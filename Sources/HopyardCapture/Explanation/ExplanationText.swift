@@ -22,10 +22,12 @@ public final class ExplanationText: Tracer {
     if !step.table.isEmpty {
       line += "\(step.table) \(step.chain)"
       if let rule = step.rule { line += rule == 0 ? " policy" : " \(rule)" }
-      line += step.text.isEmpty ? "" : ": "
+      line += step.text.isEmpty || step.text == "policy" ? "" : ": "
     }
-    line += step.text
-    if !step.verdict.isEmpty { line += step.text.isEmpty ? step.verdict : "  => \(step.verdict)" }
+    if step.text != "policy" { line += step.text }
+    if !step.verdict.isEmpty {
+      line += step.text.isEmpty && step.table.isEmpty ? step.verdict : "  => \(step.verdict)"
+    }
     if !step.before.isEmpty {
       line += "  [\(step.before)  ->  \(step.after)]"
     } else if !step.after.isEmpty {

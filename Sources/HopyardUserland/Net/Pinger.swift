@@ -171,6 +171,10 @@ final class Pinger {
         let pause = min(max(interval / 2, Self.shortest), 500)
         starvation += 1
         if starvation * pause < options.linger { return pause }
+      } else if error == .operationNotPermitted {
+        // A rule that rejects has told why by now; the refusal itself is told too.
+        try await process.finishSending()
+        reported = try await takeError() > 0 ? 0 : -1
       } else {
         reported = try await takeError()
         if reported > 0 {

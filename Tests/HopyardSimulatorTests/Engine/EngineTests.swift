@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import HopyardSimulator
@@ -73,7 +74,11 @@ import Testing
       await simulation.sleep(nanoseconds: 1)
     }
     var reason = simulation.run()
-    for _ in 0..<1_000_000 where reason == .idle { reason = simulation.run() }
+    // The other thread needs some real time.
+    for _ in 0..<5_000 where reason == .idle {
+      usleep(1_000)
+      reason = simulation.run()
+    }
     guard case .foreignThread = reason else {
       Issue.record("ended with \(reason)")
       return
