@@ -209,3 +209,30 @@ import Testing
     #expect(table.index(of: reference) == nil)
   }
 }
+
+@Suite struct AttachedAnswerTests {
+  @Test func `an error about a packet that got no further is related, and spares its connection`()
+    throws
+  {
+    let router = RouterFixture()
+    try router.append(
+      Rule(
+        protocol: ProtocolMatch(.icmp),
+        matches: [.conntrack(ConntrackMatch(states: StateMatch(.related)))], target: .drop),
+      to: "OUTPUT")
+    var packet = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
+    packet.metadata.type = .host
+    var output: InterfaceReference?
+    _ = router.netfilter.run(.prerouting, &packet, input: router.lan, output: &output)
+    // As the kernel makes it while the packet is still on its way.
+    var error = router.icmp("10.0.0.1", "10.0.0.2", type: 11, code: 0, data: packet.bytes)
+    router.netfilter.attach(error, to: packet)
+    #expect(
+      router.send(&error, to: router.lan)
+        == .drop(.netfilter(RuleReference(table: "filter", chain: "OUTPUT", rule: 1))))
+    output = router.wan
+    #expect(
+      router.netfilter.run(.postrouting, &packet, input: router.lan, output: &output) == .accept)
+    #expect(router.netfilter.connections.count == 1)
+  }
+}

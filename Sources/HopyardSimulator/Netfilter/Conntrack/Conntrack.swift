@@ -321,7 +321,10 @@ public final class Conntrack {
 
   /// Frees the entry of a packet that was dropped before its connection was confirmed.
   func forget(_ packet: borrowing Packet) {
-    guard let index = table.index(of: packet.metadata.conntrack) else { return }
+    // An error that was attached to the connection goes without taking it along.
+    guard packet.metadata.conntrackInfo == ConntrackInfo.new,
+      let index = table.index(of: packet.metadata.conntrack)
+    else { return }
     discardIfUnconfirmed(index)
   }
 

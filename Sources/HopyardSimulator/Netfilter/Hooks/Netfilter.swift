@@ -115,6 +115,9 @@ public final class Netfilter {
     output: inout InterfaceReference?
   ) -> NetfilterVerdict {
     if isIdle { return .accept }
+    // A local packet that gets another route at OUTPUT still leaves, for the rules of this hook,
+    // by the device of the first one.
+    let firstOutput = output
     var place = bounds[Int(hook.rawValue)]
     let end = bounds[Int(hook.rawValue) &+ 1]
     while place < end {
@@ -127,13 +130,13 @@ public final class Netfilter {
           &packet,
           at: hook,
           input: input,
-          output: output
+          output: firstOutput
         )
       case .conntrack:
         outcome = conntrack.unsafelyUnwrapped.track(&packet, at: hook)
         if outcome == .drop { fate = .conntrackFull }
       case .translation:
-        outcome = translate(&packet, at: hook, input: input, output: &output)
+        outcome = translate(&packet, at: hook, input: input, firstOutput: firstOutput, output: &output)
       case .confirmation:
         outcome = conntrack.unsafelyUnwrapped.confirm(&packet)
         if outcome == .drop { fate = .natExhausted }
@@ -143,6 +146,7 @@ public final class Netfilter {
           &packet,
           at: hook,
           input: input,
+          firstOutput: firstOutput,
           output: &output
         )
       case .helper:
@@ -173,11 +177,12 @@ public final class Netfilter {
     _ packet: inout Packet,
     at hook: Hook,
     input: InterfaceReference?,
+    firstOutput: InterfaceReference?,
     output: inout InterfaceReference?
   ) -> HookOutcome {
     guard let before = PacketView(packet) else { return drop(.malformed) }
     let mark = packet.metadata.mark
-    let outcome = evaluate(chain, &packet, at: hook, input: input, output: output)
+    let outcome = evaluate(chain, &packet, at: hook, input: input, output: firstOutput)
     guard outcome == .accept, let after = PacketView(packet) else { return outcome }
     if before.source != after.source || before.destination != after.destination
       || before.typeOfService != after.typeOfService || mark != packet.metadata.mark

@@ -6,6 +6,7 @@ extension Netfilter {
     _ packet: inout Packet,
     at hook: Hook,
     input: InterfaceReference?,
+    firstOutput: InterfaceReference?,
     output: inout InterfaceReference?
   ) -> HookOutcome {
     guard let conntrack, let index = conntrack.table.index(of: packet.metadata.conntrack) else {
@@ -32,7 +33,7 @@ extension Netfilter {
               &packet,
               at: hook,
               input: input,
-              output: output
+              output: firstOutput
             )
             if outcome != .accept { return outcome }
             if entry.pointee.status.contains(
