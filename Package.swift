@@ -19,59 +19,96 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(
-      name: "CPcap", pkgConfig: "libpcap",
-      providers: [.apt(["libpcap-dev"]), .brew(["libpcap"])]),
+      name: "CPcap",
+      pkgConfig: "libpcap",
+      providers: [.apt(["libpcap-dev"]), .brew(["libpcap"])]
+    ),
     .target(name: "HopyardWire", swiftSettings: settings),
     .target(name: "HopyardSimulator", dependencies: ["HopyardWire"], swiftSettings: settings),
     .target(
-      name: "HopyardCapture", dependencies: ["CPcap", "HopyardWire", "HopyardSimulator"],
-      swiftSettings: settings),
+      name: "HopyardCapture",
+      dependencies: ["CPcap", "HopyardWire", "HopyardSimulator"],
+      swiftSettings: settings
+    ),
     .target(
-      name: "HopyardUserland", dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture"],
-      swiftSettings: settings),
+      name: "HopyardUserland",
+      dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture"],
+      swiftSettings: settings
+    ),
     .target(
       name: "Hopyard",
       dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture", "HopyardUserland"],
-      swiftSettings: settings),
+      swiftSettings: settings
+    ),
     .executableTarget(
       name: "HopyardCLI",
       dependencies: [
         "Hopyard", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: settings),
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "HopyardSimulatorTests", dependencies: ["HopyardSimulator", "HopyardWire"],
-      swiftSettings: settings),
+      name: "HopyardSimulatorTests",
+      dependencies: ["HopyardSimulator", "HopyardWire"],
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "NetfilterTests", dependencies: ["HopyardSimulator", "HopyardWire"],
-      swiftSettings: settings),
+      name: "NetfilterTests",
+      dependencies: ["HopyardSimulator", "HopyardWire"],
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "HopyardWireTests", dependencies: ["HopyardWire"], swiftSettings: settings),
+      name: "HopyardWireTests",
+      dependencies: ["HopyardWire"],
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "HopyardUserlandTests", dependencies: ["HopyardUserland", "HopyardSimulator"],
-      exclude: ["Cases"], swiftSettings: settings),
+      name: "HopyardUserlandTests",
+      dependencies: ["HopyardUserland", "HopyardSimulator"],
+      exclude: ["Cases"],
+      swiftSettings: settings
+    ),
     .target(name: "LabSupport", path: "Tests/Support", swiftSettings: settings),
     .testTarget(
       name: "KernelLabTests",
       dependencies: ["LabSupport", "HopyardUserland", "HopyardCapture", "HopyardSimulator"],
-      exclude: ["Labs", "Golden", "Raw", "known.tsv"], swiftSettings: settings),
+      exclude: ["Labs", "Golden", "Raw", "known.tsv"],
+      swiftSettings: settings
+    ),
     .testTarget(
       name: "HopyardCaptureTests",
-      dependencies: ["HopyardCapture", "HopyardSimulator"], swiftSettings: settings),
+      dependencies: ["HopyardCapture", "HopyardSimulator"],
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "LinkTests", dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
-      exclude: ["Transcripts"], swiftSettings: settings),
+      name: "LinkTests",
+      dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
+      exclude: ["Transcripts"],
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "RouteTests", dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
-      exclude: ["Transcripts"], swiftSettings: settings),
+      name: "RouteTests",
+      dependencies: ["HopyardSimulator", "HopyardUserland", "HopyardWire"],
+      exclude: ["Transcripts"],
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "IptablesTests", dependencies: ["HopyardUserland", "HopyardSimulator"],
-      exclude: ["Sessions", "record.py"], swiftSettings: settings),
+      name: "IptablesTests",
+      dependencies: ["HopyardUserland", "HopyardSimulator"],
+      exclude: ["Sessions", "record.py"],
+      swiftSettings: settings
+    ),
     .testTarget(
-      name: "NetToolsTests", dependencies: ["HopyardUserland"], swiftSettings: settings),
+      name: "NetToolsTests",
+      dependencies: ["HopyardUserland"],
+      swiftSettings: settings
+    ),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["HopyardCLI"], swiftSettings: settings),
+      name: "CommandLineTests",
+      dependencies: ["HopyardCLI"],
+      swiftSettings: settings
+    ),
     .testTarget(name: "HopyardTests", dependencies: ["Hopyard"], swiftSettings: settings),
   ]
 )

@@ -9,7 +9,8 @@ struct CheckCommand: ParsableCommand {
     discussion: """
       Prints file:line:column and what was found for each problem, and exits with 2 if there is
       one. What only shows at run time ($command) is not looked at.
-      """)
+      """
+  )
 
   @Argument(help: "The labs; - reads standard input.", completion: .file(extensions: ["lab"]))
   var files: [String]

@@ -5,7 +5,8 @@ import ArgumentParser
 struct HopyardCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hopyard",
-    abstract: "Plays Linux networking packet by packet, without root, and writes a pcap of every hop.",
+    abstract:
+      "Plays Linux networking packet by packet, without root, and writes a pcap of every hop.",
     discussion: """
       A lab is a text file with the commands that you would type as root on Linux: ip, bridge,
       iptables, ping, nc and the rest of the shell. Hopyard runs it in one process, in virtual
@@ -29,7 +30,8 @@ struct HopyardCommand: ParsableCommand {
       written.
       """,
     version: HopyardVersion.text,
-    subcommands: [RunCommand.self, CheckCommand.self, ShellCommand.self])
+    subcommands: [RunCommand.self, CheckCommand.self, ShellCommand.self]
+  )
 }
 
 /// The version that `hopyard --version` prints.

@@ -17,7 +17,8 @@ struct RunCommand: ParsableCommand {
     discussion: """
       The whole file is checked first: unknown commands, options and syntax are refused before
       anything runs. Standard output is what the lab's commands print.
-      """)
+      """
+  )
 
   @Argument(help: "The lab; - reads standard input.", completion: .file(extensions: ["lab"]))
   var file: String
@@ -32,7 +33,8 @@ struct RunCommand: ParsableCommand {
 
   @Option(
     help: "Write a record (captures, outputs, final state) into this folder.",
-    completion: .directory)
+    completion: .directory
+  )
   var record: String?
 
   @Option(help: "Write the final state of each namespace into this folder.", completion: .directory)
@@ -107,7 +109,8 @@ struct RunCommand: ParsableCommand {
     case .timeLimit: Standard.error("\(place)the time limit was reached\n")
     case .eventBudget:
       Standard.error(
-        "\(place)more than \(lab.options.eventBudget) events for one line: a forwarding loop?\n")
+        "\(place)more than \(lab.options.eventBudget) events for one line: a forwarding loop?\n"
+      )
     case .stuck: Standard.error("\(place)the command waits for what can never come\n")
     case .foreignThread(let text): Standard.error("\(place)\(text)\n")
     case .interrupted:

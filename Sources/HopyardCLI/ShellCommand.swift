@@ -17,7 +17,8 @@ struct ShellCommand: ParsableCommand {
     discussion: """
       The same commands as in labs; variables, background jobs and virtual time go on from line
       to line. `history' lists the lines typed, `exit' or Control-D leaves.
-      """)
+      """
+  )
 
   @Argument(help: "A lab to run first.", completion: .file(extensions: ["lab"]))
   var file: String?
@@ -88,7 +89,11 @@ struct ShellCommand: ParsableCommand {
       var ending: LabEnding?
       for line in source.logicalLines() where ending == nil {
         ending = lab.runner.session.run(
-          line, of: source, until: nil, eventBudget: lab.options.eventBudget)
+          line,
+          of: source,
+          until: nil,
+          eventBudget: lab.options.eventBudget
+        )
       }
       watch.end()
       captures.flush()

@@ -10,7 +10,9 @@ struct CommandRun {
 
 /// Runs the command that was built beside these tests.
 func hopyard(
-  _ arguments: [String], input: String = "", in directory: URL? = nil
+  _ arguments: [String],
+  input: String = "",
+  in directory: URL? = nil
 ) throws -> CommandRun {
   let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
   let process = Process()
@@ -30,8 +32,10 @@ func hopyard(
   let errors = errorPipe.fileHandleForReading.readDataToEndOfFile()
   process.waitUntilExit()
   return CommandRun(
-    status: process.terminationStatus, output: String(decoding: output, as: UTF8.self),
-    errors: String(decoding: errors, as: UTF8.self))
+    status: process.terminationStatus,
+    output: String(decoding: output, as: UTF8.self),
+    errors: String(decoding: errors, as: UTF8.self)
+  )
 }
 
 /// A folder that is gone when the test ends.
@@ -39,7 +43,9 @@ final class ScratchFolder {
   let url = FileManager.default.temporaryDirectory
     .appendingPathComponent("hopyard-\(UUID().uuidString)")
 
-  init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
+  init() throws {
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
 
   deinit { try? FileManager.default.removeItem(at: url) }
 
@@ -92,7 +98,8 @@ let twoHosts = """
     ("ping --no-such-option\nnosuch x\n", "stdin:2:1: "),
   ])
   func `what is not modelled is refused with its place before anything runs`(
-    lab: String, place: String
+    lab: String,
+    place: String
   ) throws {
     for command in ["run", "check"] {
       let run = try hopyard([command, "-"], input: "echo first\n" + lab)
@@ -137,7 +144,9 @@ let twoHosts = """
         [
           "run", lab, "--seed", "7", "--pcap", "pcap", "--pcapng", "all.pcapng", "--record",
           "record", "--state", "state",
-        ], in: folder.url)
+        ],
+        in: folder.url
+      )
       #expect(run.status == 0, "run \(number): \(run.errors)")
       var files = try folder.files()
       files["output"] = Data(run.output.utf8)
@@ -172,7 +181,9 @@ let twoHosts = """
     let scratch = try ScratchFolder()
     let lab = try scratch.write("two.lab", twoHosts)
     let run = try hopyard(
-      ["shell", lab], input: "x=5\necho $((x + 1))\nfor i in 1 2\ndo echo i$i\ndone\nip -br link\n")
+      ["shell", lab],
+      input: "x=5\necho $((x + 1))\nfor i in 1 2\ndo echo i$i\ndone\nip -br link\n"
+    )
     #expect(run.status == 0)
     #expect(run.output.contains("6\ni1\ni2\n"))
     #expect(run.output.contains("v0@if"))

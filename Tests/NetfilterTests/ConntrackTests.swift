@@ -9,7 +9,9 @@ import Testing
     let router = RouterFixture()
     for state: ConntrackStates in [.invalid, .new, .established, .related] {
       try router.append(
-        Rule(matches: [.conntrack(ConntrackMatch(states: StateMatch(state)))]), to: "FORWARD")
+        Rule(matches: [.conntrack(ConntrackMatch(states: StateMatch(state)))]),
+        to: "FORWARD"
+      )
     }
     return router
   }
@@ -45,13 +47,27 @@ import Testing
     func state() -> ConntrackTCPState? { router.netfilter.connections.records().first?.tcpState }
     func go(_ flags: UInt8, _ sequence: UInt32, _ ack: UInt32, payload: Int = 0) {
       var packet = router.tcp(
-        "10.0.0.2", 4000, "203.0.113.2", 80, flags: flags, sequence: sequence, ack: ack,
-        payload: payload)
+        "10.0.0.2",
+        4000,
+        "203.0.113.2",
+        80,
+        flags: flags,
+        sequence: sequence,
+        ack: ack,
+        payload: payload
+      )
       #expect(router.forward(&packet, from: router.lan, to: router.wan) == .accept)
     }
     func back(_ flags: UInt8, _ sequence: UInt32, _ ack: UInt32) {
       var packet = router.tcp(
-        "203.0.113.2", 80, "10.0.0.2", 4000, flags: flags, sequence: sequence, ack: ack)
+        "203.0.113.2",
+        80,
+        "10.0.0.2",
+        4000,
+        flags: flags,
+        sequence: sequence,
+        ack: ack
+      )
       #expect(router.forward(&packet, from: router.wan, to: router.lan) == .accept)
     }
     go(0x02, 100, 0)
@@ -99,7 +115,15 @@ import Testing
   @Test func `a connection met in the middle is picked up for 300 seconds`() throws {
     let router = try tracking()
     var data = router.tcp(
-      "10.0.0.2", 4000, "203.0.113.2", 80, flags: 0x18, sequence: 77, ack: 9, payload: 4)
+      "10.0.0.2",
+      4000,
+      "203.0.113.2",
+      80,
+      flags: 0x18,
+      sequence: 77,
+      ack: 9,
+      payload: 4
+    )
     _ = router.forward(&data, from: router.lan, to: router.wan)
     var ack = router.tcp("203.0.113.2", 80, "10.0.0.2", 4000, flags: 0x10, sequence: 9, ack: 81)
     _ = router.forward(&ack, from: router.wan, to: router.lan)
@@ -119,13 +143,21 @@ import Testing
     var request = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
     _ = router.forward(&request, from: router.lan, to: router.wan)
     var error = router.icmp(
-      "203.0.113.2", "10.0.0.2", type: 3, code: 3,
-      data: router.udp("10.0.0.2", 4000, "203.0.113.2", 53).bytes)
+      "203.0.113.2",
+      "10.0.0.2",
+      type: 3,
+      code: 3,
+      data: router.udp("10.0.0.2", 4000, "203.0.113.2", 53).bytes
+    )
     _ = router.forward(&error, from: router.wan, to: router.lan)
     #expect(counts(router) == [0, 1, 0, 1])
     var other = router.icmp(
-      "203.0.113.2", "10.0.0.2", type: 3, code: 3,
-      data: router.udp("10.0.0.2", 4001, "203.0.113.2", 53).bytes)
+      "203.0.113.2",
+      "10.0.0.2",
+      type: 3,
+      code: 3,
+      data: router.udp("10.0.0.2", 4001, "203.0.113.2", 53).bytes
+    )
     _ = router.forward(&other, from: router.wan, to: router.lan)
     #expect(counts(router) == [1, 1, 0, 1])
   }
@@ -136,8 +168,10 @@ import Testing
       var target = ConntrackTarget()
       target.zone = zone
       try router.append(
-        Rule(inInterface: InterfaceMatch(name), target: .conntrack(target)), to: "PREROUTING",
-        in: .raw)
+        Rule(inInterface: InterfaceMatch(name), target: .conntrack(target)),
+        to: "PREROUTING",
+        in: .raw
+      )
     }
     for input in [router.lan, router.wan] {
       var packet = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
@@ -174,8 +208,12 @@ import Testing
     let table = ConntrackTable<UInt32>()
     func tuple(_ number: UInt32) -> ConntrackTuple<UInt32> {
       ConntrackTuple(
-        source: number &* 2_654_435_761, destination: number, sourcePort: UInt16(number & 0xffff),
-        destinationPort: 80, protocol: 6)
+        source: number &* 2_654_435_761,
+        destination: number,
+        sourcePort: UInt16(number & 0xffff),
+        destinationPort: 80,
+        protocol: 6
+      )
     }
     var indices: [UInt32] = []
     for number in 0..<UInt32(20_000) {
@@ -200,7 +238,12 @@ import Testing
   @Test func `a reference does not name the slot's next owner`() throws {
     let table = ConntrackTable<UInt32>()
     let tuple = ConntrackTuple<UInt32>(
-      source: 1, destination: 2, sourcePort: 3, destinationPort: 4, protocol: 17)
+      source: 1,
+      destination: 2,
+      sourcePort: 3,
+      destinationPort: 4,
+      protocol: 17
+    )
     let first = table.allocate(original: tuple, reply: tuple)
     let reference = table.reference(first)
     table.release(first)
@@ -218,8 +261,11 @@ import Testing
     try router.append(
       Rule(
         protocol: ProtocolMatch(.icmp),
-        matches: [.conntrack(ConntrackMatch(states: StateMatch(.related)))], target: .drop),
-      to: "OUTPUT")
+        matches: [.conntrack(ConntrackMatch(states: StateMatch(.related)))],
+        target: .drop
+      ),
+      to: "OUTPUT"
+    )
     var packet = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
     packet.metadata.type = .host
     var output: InterfaceReference?
@@ -229,10 +275,12 @@ import Testing
     router.netfilter.attach(error, to: packet)
     #expect(
       router.send(&error, to: router.lan)
-        == .drop(.netfilter(RuleReference(table: "filter", chain: "OUTPUT", rule: 1))))
+        == .drop(.netfilter(RuleReference(table: "filter", chain: "OUTPUT", rule: 1)))
+    )
     output = router.wan
     #expect(
-      router.netfilter.run(.postrouting, &packet, input: router.lan, output: &output) == .accept)
+      router.netfilter.run(.postrouting, &packet, input: router.lan, output: &output) == .accept
+    )
     #expect(router.netfilter.connections.count == 1)
   }
 }

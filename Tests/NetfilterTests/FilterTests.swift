@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct FilterTests {
   private let states = Match.conntrack(
-    ConntrackMatch(states: StateMatch([.established, .related])))
+    ConntrackMatch(states: StateMatch([.established, .related]))
+  )
 
   @Test func `without rules nothing is asked`() throws {
     let router = RouterFixture()
@@ -20,17 +21,22 @@ import Testing
     let router = RouterFixture()
     try router.append(
       Rule(protocol: ProtocolMatch(.udp), matches: [.udp(UDPMatch(destination: PortMatch(53)))]),
-      to: "FORWARD")
+      to: "FORWARD"
+    )
     try router.append(
       Rule(
-        source: AddressMatch(IPv4Address(10, 0, 0, 2)), inInterface: InterfaceMatch("lan"),
-        target: .drop),
-      to: "FORWARD")
+        source: AddressMatch(IPv4Address(10, 0, 0, 2)),
+        inInterface: InterfaceMatch("lan"),
+        target: .drop
+      ),
+      to: "FORWARD"
+    )
     try router.append(Rule(target: .accept), to: "FORWARD")
     var dns = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
     #expect(
       router.forward(&dns, from: router.lan, to: router.wan)
-        == .drop(.netfilter(RuleReference(table: "filter", chain: "FORWARD", rule: 2))))
+        == .drop(.netfilter(RuleReference(table: "filter", chain: "FORWARD", rule: 2)))
+    )
     var other = router.udp("10.0.0.3", 4000, "203.0.113.2", 54)
     #expect(router.forward(&other, from: router.lan, to: router.wan) == .accept)
     #expect(router.counters(0, of: "FORWARD") == RuleCounters(packets: 1, bytes: 32))
@@ -64,7 +70,8 @@ import Testing
     var packet = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
     #expect(
       router.forward(&packet, from: router.lan, to: router.wan)
-        == .drop(.netfilter(RuleReference(table: "filter", chain: "FORWARD", rule: 0))))
+        == .drop(.netfilter(RuleReference(table: "filter", chain: "FORWARD", rule: 0)))
+    )
     // The dropped packet left no connection.
     #expect(router.netfilter.connections.count == 0)
   }
@@ -75,18 +82,26 @@ import Testing
       try router.append(
         Rule(
           destination: AddressMatch(IPv4Address(10, 1, UInt8(number / 250), UInt8(number % 250))),
-          target: number % 7 == 3 ? .drop : nil),
-        to: "FORWARD")
+          target: number % 7 == 3 ? .drop : nil
+        ),
+        to: "FORWARD"
+      )
       if number == 300 { try router.append(Rule(target: nil), to: "FORWARD") }
       if number == 301 {
         // The same destination again: both are met, in order.
         try router.append(
-          Rule(destination: AddressMatch(IPv4Address(10, 1, 1, 51)), target: nil), to: "FORWARD")
+          Rule(destination: AddressMatch(IPv4Address(10, 1, 1, 51)), target: nil),
+          to: "FORWARD"
+        )
       }
     }
     for number in [0, 3, 299, 301, 302, 498, 499] {
       var packet = router.udp(
-        "10.9.0.1", 1, IPv4Address(10, 1, UInt8(number / 250), UInt8(number % 250)).description, 2)
+        "10.9.0.1",
+        1,
+        IPv4Address(10, 1, UInt8(number / 250), UInt8(number % 250)).description,
+        2
+      )
       let verdict = router.forward(&packet, from: router.lan, to: router.wan)
       #expect((verdict == .accept) == (number % 7 != 3), "\(number)")
     }
@@ -114,7 +129,9 @@ import Testing
   @Test func `REJECT answers and drops`() throws {
     let router = RouterFixture()
     try router.append(
-      Rule(protocol: ProtocolMatch(.tcp), target: .reject(.tcpReset)), to: "FORWARD")
+      Rule(protocol: ProtocolMatch(.tcp), target: .reject(.tcpReset)),
+      to: "FORWARD"
+    )
     try router.append(Rule(target: .reject(.adminProhibited)), to: "FORWARD")
     var syn = router.tcp("10.0.0.2", 4000, "203.0.113.2", 80, flags: 2)
     #expect(router.forward(&syn, from: router.lan, to: router.wan) != .accept)
@@ -141,7 +158,10 @@ import Testing
     try router.append(Rule(target: .ttl(HopTarget(.set, 5))), to: "PREROUTING", in: .mangle)
     try router.append(Rule(target: .dscp(46)), to: "PREROUTING", in: .mangle)
     try router.append(
-      Rule(target: .tos(TOSTarget(value: 0, mask: 0x3c))), to: "FORWARD", in: .mangle)
+      Rule(target: .tos(TOSTarget(value: 0, mask: 0x3c))),
+      to: "FORWARD",
+      in: .mangle
+    )
     var packet = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
     #expect(router.forward(&packet, from: router.lan, to: router.wan) == .accept)
     #expect(packet.u8(at: 8) == 5)
@@ -152,8 +172,10 @@ import Testing
   @Test func `TCPMSS clamps an option and adds one`() throws {
     let router = RouterFixture()
     try router.append(
-      Rule(protocol: ProtocolMatch(.tcp), target: .tcpMSS(.clampToPMTU)), to: "FORWARD",
-      in: .mangle)
+      Rule(protocol: ProtocolMatch(.tcp), target: .tcpMSS(.clampToPMTU)),
+      to: "FORWARD",
+      in: .mangle
+    )
     var syn = router.tcp("10.0.0.2", 4000, "203.0.113.2", 80, flags: 2)
     #expect(router.forward(&syn, from: router.lan, to: router.wan) == .accept)
     #expect(syn.count == 44)
@@ -164,15 +186,22 @@ import Testing
   @Test func `nth, limit and quota remember, and owner asks for the socket`() throws {
     let router = RouterFixture()
     try router.append(
-      Rule(matches: [.statistic(StatisticMatch(.nth(every: 3, packet: 1)))]), to: "OUTPUT")
+      Rule(matches: [.statistic(StatisticMatch(.nth(every: 3, packet: 1)))]),
+      to: "OUTPUT"
+    )
     try router.append(
-      Rule(matches: [.limit(LimitMatch(interval: 10_000, burst: 2))]), to: "OUTPUT")
+      Rule(matches: [.limit(LimitMatch(interval: 10_000, burst: 2))]),
+      to: "OUTPUT"
+    )
     try router.append(Rule(matches: [.quota(QuotaMatch(70))]), to: "OUTPUT")
     try router.append(
-      Rule(matches: [.owner(OwnerMatch(user: RangeMatch(1000, 1000)))]), to: "OUTPUT")
+      Rule(matches: [.owner(OwnerMatch(user: RangeMatch(1000, 1000)))]),
+      to: "OUTPUT"
+    )
     try router.append(
       Rule(matches: [.owner(OwnerMatch(user: RangeMatch(1000, 1000, inverted: true)))]),
-      to: "OUTPUT")
+      to: "OUTPUT"
+    )
     for number in 0..<6 {
       router.owner = number < 2 ? .user(uid: 1000, gid: 0) : .kernel
       var packet = router.udp("203.0.113.1", 4000, "203.0.113.2", 53)
@@ -192,14 +221,17 @@ import Testing
   @Test func `LOG writes what the kernel writes`() throws {
     let router = RouterFixture()
     try router.append(
-      Rule(target: .log(LogTarget(prefix: "out ", level: 4))), to: "OUTPUT")
+      Rule(target: .log(LogTarget(prefix: "out ", level: 4))),
+      to: "OUTPUT"
+    )
     var packet = router.udp("203.0.113.1", 4000, "203.0.113.2", 53, length: 2)
     _ = router.send(&packet, to: router.wan)
     #expect(
       router.logLines == [
         "out IN= OUT=wan SRC=203.0.113.1 DST=203.0.113.2 LEN=30 TOS=0x00 PREC=0x00 TTL=64 ID=0 "
           + "PROTO=UDP SPT=4000 DPT=53 LEN=10 "
-      ])
+      ]
+    )
   }
 
   @Test func `every rule that was met is traced`() throws {

@@ -8,7 +8,9 @@ import Testing
     let router = RouterFixture()
     try router.append(
       Rule(outInterface: InterfaceMatch("wan"), target: .masquerade(PortTarget())),
-      to: "POSTROUTING", in: .nat)
+      to: "POSTROUTING",
+      in: .nat
+    )
     return router
   }
 
@@ -23,7 +25,8 @@ import Testing
       var answer = router.udp("203.0.113.2", 53, "203.0.113.1", 4000)
       var none: InterfaceReference?
       #expect(
-        router.netfilter.run(.prerouting, &answer, input: router.wan, output: &none) == .accept)
+        router.netfilter.run(.prerouting, &answer, input: router.wan, output: &none) == .accept
+      )
       #expect(answer.ipv4(at: 16) == IPv4Address(10, 0, 0, 2))
       expectRightChecksums(answer)
     }
@@ -66,13 +69,19 @@ import Testing
 
   @Test(
     arguments: zip(
-      ["10", "11", "12", "13", "14", "15", "16"], [11, 13, 11, 12, 11, 11, 12] as [UInt8]))
+      ["10", "11", "12", "13", "14", "15", "16"],
+      [11, 13, 11, 12, 11, 11, 12] as [UInt8]
+    )
+  )
   func `an address from a range is the kernel's choice`(host: String, chosen: UInt8) throws {
     let router = RouterFixture()
     try router.append(
       Rule(
-        target: .snat(NATTarget(addresses: NATAddresses(0xcb00_710a, 0xcb00_710d)))),
-      to: "POSTROUTING", in: .nat)
+        target: .snat(NATTarget(addresses: NATAddresses(0xcb00_710a, 0xcb00_710d)))
+      ),
+      to: "POSTROUTING",
+      in: .nat
+    )
     var packet = router.ping("192.168.1.\(host)", "203.0.113.80", id: 1)
     _ = router.forward(&packet, from: router.lan, to: router.wan)
     #expect(packet.ipv4(at: 12) == IPv4Address(203, 0, 113, chosen))
@@ -84,8 +93,11 @@ import Testing
       Rule(
         protocol: ProtocolMatch(.udp),
         matches: [.udp(UDPMatch(destination: PortMatch(53)))],
-        target: .dnat(NATTarget(.v4(IPv4Address(10, 0, 0, 2)), port: 5300))),
-      to: "PREROUTING", in: .nat)
+        target: .dnat(NATTarget(.v4(IPv4Address(10, 0, 0, 2)), port: 5300))
+      ),
+      to: "PREROUTING",
+      in: .nat
+    )
     var request = router.udp("203.0.113.2", 4000, "203.0.113.1", 53)
     #expect(router.forward(&request, from: router.wan, to: router.lan) == .accept)
     #expect(request.ipv4(at: 16) == IPv4Address(10, 0, 0, 2))
@@ -93,7 +105,12 @@ import Testing
     expectRightChecksums(request)
     // The inner host refuses; the client must see its own packet quoted.
     var error = router.icmp(
-      "10.0.0.2", "203.0.113.2", type: 3, code: 3, data: request.bytes)
+      "10.0.0.2",
+      "203.0.113.2",
+      type: 3,
+      code: 3,
+      data: request.bytes
+    )
     #expect(router.forward(&error, from: router.lan, to: router.wan) == .accept)
     #expect(error.ipv4(at: 12) == IPv4Address(203, 0, 113, 1))
     #expect(error.ipv4(at: 28 + 16) == IPv4Address(203, 0, 113, 1))
@@ -106,8 +123,11 @@ import Testing
     try router.append(
       Rule(
         protocol: ProtocolMatch(.tcp),
-        target: .redirect(PortTarget(ports: NATPorts(3128, 3128)))),
-      to: "PREROUTING", in: .nat)
+        target: .redirect(PortTarget(ports: NATPorts(3128, 3128)))
+      ),
+      to: "PREROUTING",
+      in: .nat
+    )
     var syn = router.tcp("10.0.0.2", 4000, "203.0.113.2", 80, flags: 2)
     #expect(router.deliver(&syn, from: router.lan) == .accept)
     #expect(syn.ipv4(at: 16) == IPv4Address(10, 0, 0, 1))
@@ -120,8 +140,11 @@ import Testing
     try router.append(
       Rule(
         protocol: ProtocolMatch(.udp),
-        target: .snat(NATTarget(.v4(IPv4Address(203, 0, 113, 1)), port: 6000))),
-      to: "POSTROUTING", in: .nat)
+        target: .snat(NATTarget(.v4(IPv4Address(203, 0, 113, 1)), port: 6000))
+      ),
+      to: "POSTROUTING",
+      in: .nat
+    )
     var first = router.udp("10.0.0.2", 4000, "203.0.113.2", 53)
     #expect(router.forward(&first, from: router.lan, to: router.wan) == .accept)
     var second = router.udp("10.0.0.3", 4000, "203.0.113.2", 53)

@@ -21,9 +21,15 @@ final class RouterFixture: NetfilterEnvironment {
 
   init() {
     lan = InterfaceReference(
-      device: 1, ifindex: 2, nameID: simulation.interfaceNameID("lan"))
+      device: 1,
+      ifindex: 2,
+      nameID: simulation.interfaceNameID("lan")
+    )
     wan = InterfaceReference(
-      device: 2, ifindex: 3, nameID: simulation.interfaceNameID("wan"))
+      device: 2,
+      ifindex: 3,
+      nameID: simulation.interfaceNameID("wan")
+    )
     netfilter = Netfilter(environment: self)
   }
 
@@ -46,7 +52,9 @@ final class RouterFixture: NetfilterEnvironment {
 
   /// Shows a packet to a forwarding router's hooks.
   func forward(
-    _ packet: inout Packet, from input: InterfaceReference, to output: InterfaceReference
+    _ packet: inout Packet,
+    from input: InterfaceReference,
+    to output: InterfaceReference
   ) -> NetfilterVerdict {
     packet.metadata.type = .host
     packet.metadata.inputDevice = input.device
@@ -85,7 +93,11 @@ final class RouterFixture: NetfilterEnvironment {
   // MARK: Packets
 
   func ip(
-    _ source: String, _ destination: String, _ proto: IPProtocol, payload: [UInt8], ttl: UInt8 = 64
+    _ source: String,
+    _ destination: String,
+    _ proto: IPProtocol,
+    payload: [UInt8],
+    ttl: UInt8 = 64
   ) -> Packet {
     let total = 20 + payload.count
     var packet = simulation.pool.make(count: total)
@@ -101,19 +113,27 @@ final class RouterFixture: NetfilterEnvironment {
     packet.setU16(
       packet.withBytes {
         InternetChecksum.checksum(of: UnsafeRawBufferPointer(rebasing: $0[..<20]))
-      }, at: 10)
+      },
+      at: 10
+    )
     for (offset, byte) in payload.enumerated() { packet.setU8(byte, at: 20 + offset) }
     return packet
   }
 
   private func transport(
-    _ source: String, _ destination: String, _ proto: IPProtocol, _ segment: [UInt8],
+    _ source: String,
+    _ destination: String,
+    _ proto: IPProtocol,
+    _ segment: [UInt8],
     checksumAt offset: Int
   ) -> Packet {
     var segment = segment
     let initial = InternetChecksum.pseudoHeader(
-      source: IPv4Address(source) ?? .any, destination: IPv4Address(destination) ?? .any,
-      protocol: proto, length: segment.count)
+      source: IPv4Address(source) ?? .any,
+      destination: IPv4Address(destination) ?? .any,
+      protocol: proto,
+      length: segment.count
+    )
     let checksum = segment.withUnsafeBytes {
       InternetChecksum.checksum(of: $0, initial: initial)
     }
@@ -123,7 +143,10 @@ final class RouterFixture: NetfilterEnvironment {
   }
 
   func udp(
-    _ source: String, _ sourcePort: UInt16, _ destination: String, _ destinationPort: UInt16,
+    _ source: String,
+    _ sourcePort: UInt16,
+    _ destination: String,
+    _ destinationPort: UInt16,
     length: Int = 4
   ) -> Packet {
     var segment: [UInt8] = [
@@ -135,8 +158,15 @@ final class RouterFixture: NetfilterEnvironment {
   }
 
   func tcp(
-    _ source: String, _ sourcePort: UInt16, _ destination: String, _ destinationPort: UInt16,
-    flags: UInt8, sequence: UInt32 = 0, ack: UInt32 = 0, payload: Int = 0, window: UInt16 = 65000
+    _ source: String,
+    _ sourcePort: UInt16,
+    _ destination: String,
+    _ destinationPort: UInt16,
+    flags: UInt8,
+    sequence: UInt32 = 0,
+    ack: UInt32 = 0,
+    payload: Int = 0,
+    window: UInt16 = 65000
   ) -> Packet {
     func bytes(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(value >> (24 - 8 * $0) & 255) } }
     var segment: [UInt8] = [
@@ -150,11 +180,22 @@ final class RouterFixture: NetfilterEnvironment {
   }
 
   func ping(_ source: String, _ destination: String, id: UInt16, reply: Bool = false) -> Packet {
-    icmp(source, destination, type: reply ? 0 : 8, code: 0, rest: UInt32(id) << 16 | 1, data: [1, 2])
+    icmp(
+      source,
+      destination,
+      type: reply ? 0 : 8,
+      code: 0,
+      rest: UInt32(id) << 16 | 1,
+      data: [1, 2]
+    )
   }
 
   func icmp(
-    _ source: String, _ destination: String, type: UInt8, code: UInt8, rest: UInt32 = 0,
+    _ source: String,
+    _ destination: String,
+    type: UInt8,
+    code: UInt8,
+    rest: UInt32 = 0,
     data: [UInt8] = []
   ) -> Packet {
     var message: [UInt8] = [type, code, 0, 0]
@@ -179,7 +220,8 @@ final class RouterFixture: NetfilterEnvironment {
       ? .local : .unicast
   }
   func sourceAddress(
-    toward destination: IPv4Address, output: InterfaceReference
+    toward destination: IPv4Address,
+    output: InterfaceReference
   ) -> IPv4Address? { firstAddress(of: output.device) }
   func firstAddress(of device: UInt32) -> IPv4Address? {
     device == 1 ? IPv4Address(10, 0, 0, 1) : IPv4Address(203, 0, 113, 1)
@@ -190,7 +232,10 @@ final class RouterFixture: NetfilterEnvironment {
   }
   func defragment(_ packet: inout Packet, at hook: Hook) -> Bool { true }
   func sendUnreachable(
-    about packet: borrowing Packet, code: UInt8, hook: Hook, input: InterfaceReference?
+    about packet: borrowing Packet,
+    code: UInt8,
+    hook: Hook,
+    input: InterfaceReference?
   ) { unreachables.append(code) }
   func sendReset(about packet: borrowing Packet, hook: Hook, input: InterfaceReference?) {
     resets += 1
@@ -198,14 +243,20 @@ final class RouterFixture: NetfilterEnvironment {
   func sendCopy(of packet: borrowing Packet, toward gateway: IPv4Address, output: String?) {}
   func owner(of packet: borrowing Packet) -> PacketOwner { owner }
   func isReversePathRight(
-    of packet: borrowing Packet, input: InterfaceReference, loose: Bool, acceptLocal: Bool,
+    of packet: borrowing Packet,
+    input: InterfaceReference,
+    loose: Bool,
+    acceptLocal: Bool,
     validMark: Bool
   ) -> Bool { true }
   func hasSocket(for packet: borrowing Packet, onlyTransparent: Bool, noWildcard: Bool) -> Bool {
     false
   }
   func assignSocket(
-    _ packet: inout Packet, address: IPv4Address, port: UInt16, input: InterfaceReference?
+    _ packet: inout Packet,
+    address: IPv4Address,
+    port: UInt16,
+    input: InterfaceReference?
   ) -> Bool { false }
   func smallestPathMTU(of packet: borrowing Packet, output: InterfaceReference?) -> Int { 1400 }
   func log(_ line: String) { logLines.append(line) }
@@ -228,8 +279,12 @@ func hasRightChecksums(_ packet: borrowing Packet) -> Bool {
       return InternetChecksum.isValid(
         rest,
         initial: InternetChecksum.pseudoHeader(
-          source: address(12), destination: address(16),
-          protocol: IPProtocol(rawValue: bytes[9]), length: rest.count))
+          source: address(12),
+          destination: address(16),
+          protocol: IPProtocol(rawValue: bytes[9]),
+          length: rest.count
+        )
+      )
     default: return true
     }
   }
@@ -237,7 +292,8 @@ func hasRightChecksums(_ packet: borrowing Packet) -> Bool {
 
 /// Expects all checksums of a packet to be right.
 func expectRightChecksums(
-  _ packet: borrowing Packet, sourceLocation: SourceLocation = #_sourceLocation
+  _ packet: borrowing Packet,
+  sourceLocation: SourceLocation = #_sourceLocation
 ) {
   let isRight = hasRightChecksums(packet)
   #expect(isRight, sourceLocation: sourceLocation)

@@ -1,4 +1,3 @@
-import HopyardWire
 import Foundation
 import HopyardWire
 import Testing

@@ -106,7 +106,9 @@ final class PacketSocketList {
   func contains(_ listener: any FrameListener) -> Bool { listeners.contains { $0 === listener } }
 
   func deliver(
-    _ packet: borrowing Packet, on device: NetworkDevice, _ direction: CaptureDirection
+    _ packet: borrowing Packet,
+    on device: NetworkDevice,
+    _ direction: CaptureDirection
   ) {
     for listener in listeners { listener.hear(packet, on: device, direction) }
   }

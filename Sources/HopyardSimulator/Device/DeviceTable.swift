@@ -7,8 +7,9 @@ public final class DeviceTable {
   @exclusivity(unchecked) private var byIndex: ContiguousArray<NetworkDevice?> = []
   private var byLargeIndex: [Int32: NetworkDevice] = [:]
   /// Every local address, in order, with how many devices have it.
-  @exclusivity(unchecked) private var localAddresses: ContiguousArray<(address: UInt32, users: Int32)> =
-    []
+  @exclusivity(unchecked) private var localAddresses:
+    ContiguousArray<(address: UInt32, users: Int32)> =
+      []
   private var lastIndex: Int32 = 1
   /// `lo`.
   public let loopback: NetworkDevice

@@ -176,11 +176,20 @@ public final class Simulation {
 
   /// Adds an interface that captures can name, and gives its number.
   func addCapturePoint(
-    machine: String?, namespace: String, interface: String, ifindex: Int, linkType: LinkType
+    machine: String?,
+    namespace: String,
+    interface: String,
+    ifindex: Int,
+    linkType: LinkType
   ) -> Int {
     let point = CapturePoint(
-      id: capturePoints.count, machine: machine, namespace: namespace, interface: interface,
-      ifindex: ifindex, linkType: linkType)
+      id: capturePoints.count,
+      machine: machine,
+      namespace: namespace,
+      interface: interface,
+      ifindex: ifindex,
+      linkType: linkType
+    )
     capturePoints.append(point)
     tap?.register(point)
     return point.id

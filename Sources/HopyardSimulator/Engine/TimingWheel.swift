@@ -131,8 +131,11 @@ final class TimingWheel {
     for index in first..<capacity {
       (nodes + index).initialize(
         to: Node(
-          time: 0, event: Event(handler: 0, tag: 0),
-          next: index &+ 1 == capacity ? free : Int32(index &+ 1)))
+          time: 0,
+          event: Event(handler: 0, tag: 0),
+          next: index &+ 1 == capacity ? free : Int32(index &+ 1)
+        )
+      )
     }
     free = Int32(first)
   }

@@ -58,7 +58,8 @@ public final class Machine {
   /// A new locally administered MAC address, from the seed.
   public func randomMAC() -> MACAddress {
     MACAddress(
-      rawValue: (addresses.next() & 0xfeff_ffff_ffff) | 0x0200_0000_0000)
+      rawValue: (addresses.next() & 0xfeff_ffff_ffff) | 0x0200_0000_0000
+    )
   }
 
   /// The device with a number.
@@ -89,9 +90,15 @@ extension Machine {
     guard keepsInterfaceRecords else { return }
     interfaceRecords.append(
       InterfaceRecord(
-        capturePoint: device.capturePoint, namespace: namespace, ifindex: Int(device.ifindex),
-        name: device.name, kind: device.kind, hardwareType: device.hardwareType,
-        macs: device.mac == .zero ? [] : [device.mac]))
+        capturePoint: device.capturePoint,
+        namespace: namespace,
+        ifindex: Int(device.ifindex),
+        name: device.name,
+        kind: device.kind,
+        hardwareType: device.hardwareType,
+        macs: device.mac == .zero ? [] : [device.mac]
+      )
+    )
   }
 
   /// Remembers a device's new name or MAC address.

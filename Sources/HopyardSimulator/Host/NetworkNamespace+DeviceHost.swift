@@ -25,9 +25,13 @@ extension NetworkNamespace: DeviceHost {
 
   private func record(_ packet: borrowing Packet, _ fate: Fate, on device: NetworkDevice?) {
     var step = TraceStep(
-      time: simulation.now, packet: packet.metadata.journey, namespace: name,
-      device: device?.name ?? "", stage: fate == .delivered ? "deliver" : "drop",
-      verdict: fate.name)
+      time: simulation.now,
+      packet: packet.metadata.journey,
+      namespace: name,
+      device: device?.name ?? "",
+      stage: fate == .delivered ? "deliver" : "drop",
+      verdict: fate.name
+    )
     if case .netfilter(let rule) = fate {
       step.table = rule.table
       step.chain = rule.chain
@@ -55,7 +59,13 @@ extension NetworkNamespace: DeviceHost {
       if device.isLoopback {
         try? addAddress(
           InterfaceAddress<UInt32>(
-            local: 0x7f00_0001, prefixLength: 8, scope: .host, label: device.name), to: device)
+            local: 0x7f00_0001,
+            prefixLength: 8,
+            scope: .host,
+            label: device.name
+          ),
+          to: device
+        )
       }
       ipv4.routes.deviceUp(device.ifindex, addresses: device.inet.addresses)
       ipv4.reportGroups(on: device)

@@ -33,11 +33,18 @@ extension NetworkNamespace {
     guard let device = backlog.device(entry.device) else { return nil }
     func age(_ instant: Instant) -> Int64 { max(0, (simulation.now - instant) / 1_000_000_000) }
     return NeighbourView(
-      address: IPv4Address(rawValue: entry.address), ifindex: device.ifindex,
-      linkAddress: entry.state.hasLinkAddress ? entry.linkAddress : nil, state: entry.state,
-      isRouter: entry.isRouter, isExternallyLearned: entry.isExternallyLearned,
-      origin: entry.origin, used: age(entry.used), confirmed: age(entry.confirmed),
-      updated: age(entry.updated), probes: entry.probeCount)
+      address: IPv4Address(rawValue: entry.address),
+      ifindex: device.ifindex,
+      linkAddress: entry.state.hasLinkAddress ? entry.linkAddress : nil,
+      state: entry.state,
+      isRouter: entry.isRouter,
+      isExternallyLearned: entry.isExternallyLearned,
+      origin: entry.origin,
+      used: age(entry.used),
+      confirmed: age(entry.confirmed),
+      updated: age(entry.updated),
+      probes: entry.probeCount
+    )
   }
 
   /// The neighbour with an address on a device.
@@ -57,9 +64,14 @@ extension NetworkNamespace {
 
   /// Adds or changes a neighbour.
   public func setNeighbour(
-    _ address: IPv4Address, on device: NetworkDevice, linkAddress: MACAddress?,
-    state: NeighbourState, _ change: NeighbourChange, isRouter: Bool = false,
-    isExternallyLearned: Bool = false, origin: UInt8 = 0
+    _ address: IPv4Address,
+    on device: NetworkDevice,
+    linkAddress: MACAddress?,
+    state: NeighbourState,
+    _ change: NeighbourChange,
+    isRouter: Bool = false,
+    isExternallyLearned: Bool = false,
+    origin: UInt8 = 0
   ) throws(LinkError) {
     let table = ipv4.neighbours
     let known = table?.find(address.rawValue, on: device.number)
@@ -102,7 +114,8 @@ extension NetworkNamespace {
 
   /// Answers for an address no more.
   public func removeNeighbourProxy(
-    _ address: IPv4Address, on device: NetworkDevice
+    _ address: IPv4Address,
+    on device: NetworkDevice
   ) throws(LinkError) {
     guard ipv4.neighbours.removeProxy(address.rawValue, on: device.number) else {
       throw LinkError(.noSuchFile)

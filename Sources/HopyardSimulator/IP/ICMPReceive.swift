@@ -4,7 +4,10 @@ import HopyardWire
 extension IPv4Stack {
   /// Takes an ICMP message; the packet's first byte is the IP header's (`icmp_rcv`).
   func receiveICMP(
-    _ packet: consuming Packet, on device: NetworkDevice, headerLength: Int, route: RouteType
+    _ packet: consuming Packet,
+    on device: NetworkDevice,
+    headerLength: Int,
+    route: RouteType
   ) {
     counters.count(.icmpInMsgs)
     guard packet.count >= headerLength + 8 else {
@@ -36,7 +39,12 @@ extension IPv4Stack {
     case .echoRequest:
       if settings.echoIgnoreAll != 0 { return drop(packet, .ignored, on: device) }
       sendReply(
-        to: packet, type: .echoReply, headerLength: headerLength, on: device, route: route)
+        to: packet,
+        type: .echoReply,
+        headerLength: headerLength,
+        on: device,
+        route: route
+      )
       drop(packet, .delivered, on: device)
     case .timestampRequest:
       guard packet.count >= headerLength + 20 else {
@@ -44,12 +52,18 @@ extension IPv4Stack {
         return drop(packet, .malformed, on: device)
       }
       let milliseconds = UInt32(
-        truncatingIfNeeded: simulation.now.nanoseconds / 1_000_000 % 86_400_000)
+        truncatingIfNeeded: simulation.now.nanoseconds / 1_000_000 % 86_400_000
+      )
       let stamp = [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: milliseconds >> UInt32($0)) }
       let tail = (0..<4).map { packet.u8(at: headerLength + 8 + $0) } + stamp + stamp
       sendReply(
-        to: packet, type: .timestampReply, headerLength: headerLength, on: device, route: route,
-        tail: tail)
+        to: packet,
+        type: .timestampReply,
+        headerLength: headerLength,
+        on: device,
+        route: route,
+        tail: tail
+      )
       drop(packet, .delivered, on: device)
     case .echoReply:
       deliverPing(packet, headerLength: headerLength, on: device)
@@ -84,7 +98,10 @@ extension IPv4Stack {
   /// An error about a packet of this host: remembered where it concerns the path, and told to the
   /// socket.
   private func receiveError(
-    _ packet: consuming Packet, _ type: ICMPv4Type, _ code: UInt8, headerLength: Int,
+    _ packet: consuming Packet,
+    _ type: ICMPv4Type,
+    _ code: UInt8,
+    headerLength: Int,
     on device: NetworkDevice
   ) {
     let at = headerLength + 8
@@ -113,11 +130,17 @@ extension IPv4Stack {
     let quoted = packet.withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[at...])) }
     let transportStart = min(quotedLength, quoted.count)
     let report = ICMPErrorReport(
-      type: type.rawValue, code: code, info: info, offender: packet.ipv4(at: 12),
-      source: packet.ipv4(at: at + 12), destination: IPv4Address(rawValue: destination),
+      type: type.rawValue,
+      code: code,
+      info: info,
+      offender: packet.ipv4(at: 12),
+      source: packet.ipv4(at: at + 12),
+      destination: IPv4Address(rawValue: destination),
       ipProtocol: IPProtocol(rawValue: packet.u8(at: at + 9)),
       transport: [UInt8](quoted[transportStart..<min(quoted.count, transportStart + 8)]),
-      quoted: quoted, device: device.number)
+      quoted: quoted,
+      device: device.number
+    )
     trace(packet, "input", on: device, "ICMP error about \(report.source) > \(report.destination)")
     transport?.deliverError(packet, report)
     drop(packet, .delivered, on: device)
@@ -140,13 +163,19 @@ extension IPv4Stack {
     }
     if route.mtu == mtu { return }
     exceptions.setMTU(
-      mtu, isLocked: isLocked, for: options.destination,
-      until: simulation.now + .seconds(Int64(settings.pathMTUExpires)))
+      mtu,
+      isLocked: isLocked,
+      for: options.destination,
+      until: simulation.now + .seconds(Int64(settings.pathMTUExpires))
+    )
   }
 
   /// Takes a better next hop for a destination, if it may be believed (`__ip_do_redirect`).
   func followRedirect(
-    to gateway: UInt32, from old: IPv4Address, for options: OutputOptions, on number: UInt32
+    to gateway: UInt32,
+    from old: IPv4Address,
+    for options: OutputOptions,
+    on number: UInt32
   ) {
     guard let device = host.backlog.device(number), let route = try? routeOutput(options),
       route.device === device, route.nextHop == old.rawValue
@@ -177,7 +206,10 @@ extension IPv4Stack {
       return
     }
     exceptions.setGateway(
-      gateway, for: options.destination, until: simulation.now + .seconds(300))
+      gateway,
+      for: options.destination,
+      until: simulation.now + .seconds(300)
+    )
   }
 
   /// Whether a default route goes by this gateway (`ip_fib_check_default`).

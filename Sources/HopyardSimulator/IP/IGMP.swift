@@ -45,7 +45,9 @@ extension IPv4Stack {
   }
 
   private func reportChange(
-    _ kind: IGMPMessage.GroupRecord.Kind, _ group: IPv4Address, on device: NetworkDevice
+    _ kind: IGMPMessage.GroupRecord.Kind,
+    _ group: IPv4Address,
+    on device: NetworkDevice
   ) {
     guard isReported(group), !device.isLoopback else { return }
     var delay: Int64 = .milliseconds(8)
@@ -57,7 +59,9 @@ extension IPv4Stack {
   }
 
   private func scheduleReport(
-    _ kind: IGMPMessage.GroupRecord.Kind, _ group: IPv4Address, on device: NetworkDevice,
+    _ kind: IGMPMessage.GroupRecord.Kind,
+    _ group: IPv4Address,
+    on device: NetworkDevice,
     after delay: Int64
   ) {
     let number = device.number
@@ -71,7 +75,9 @@ extension IPv4Stack {
   }
 
   private func sendReport(
-    _ kind: IGMPMessage.GroupRecord.Kind, _ group: IPv4Address, on device: NetworkDevice
+    _ kind: IGMPMessage.GroupRecord.Kind,
+    _ group: IPv4Address,
+    on device: NetworkDevice
   ) {
     let message = IGMPMessage.reportV3([IGMPMessage.GroupRecord(kind, group: group)])
     var packet = simulation.pool.make(count: message.encodedLength)

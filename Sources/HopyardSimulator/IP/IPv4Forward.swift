@@ -10,7 +10,11 @@ extension IPv4Stack {
     guard packet.u8(at: 8) > 1 else {
       counters.count(.ipInHdrErrors)
       sendICMPError(
-        about: packet, type: ICMPv4Type.timeExceeded, code: 0, received: device)
+        about: packet,
+        type: ICMPv4Type.timeExceeded,
+        code: 0,
+        received: device
+      )
       return drop(packet, .ttlExceeded, on: device)
     }
     packet.metadata.flags.insert(.forwarded)
@@ -19,8 +23,12 @@ extension IPv4Stack {
     {
       counters.count(.ipFragFails)
       sendICMPError(
-        about: packet, type: ICMPv4Type.destinationUnreachable, code: ICMPv4Header.Unreachable.fragmentationNeeded,
-        info: UInt32(route.mtu), received: device)
+        about: packet,
+        type: ICMPv4Type.destinationUnreachable,
+        code: ICMPv4Header.Unreachable.fragmentationNeeded,
+        info: UInt32(route.mtu),
+        received: device
+      )
       return drop(packet, .fragmentationNeeded, on: device)
     }
     decrementTTL(&packet)
@@ -42,7 +50,9 @@ extension IPv4Stack {
     let word = packet.u16(at: 8)
     packet.setU16(word &- 0x100, at: 8)
     packet.setU16(
-      InternetChecksum.adjust(packet.u16(at: 10), from: word, to: word &- 0x100), at: 10)
+      InternetChecksum.adjust(packet.u16(at: 10), from: word, to: word &- 0x100),
+      at: 10
+    )
   }
 
   /// The MTU that counts for a forwarded packet: the route's, or the device's.
@@ -76,10 +86,17 @@ extension IPv4Stack {
   }
 
   private func sendRedirect(
-    about packet: borrowing Packet, _ route: RouteDecision, from device: NetworkDevice
+    about packet: borrowing Packet,
+    _ route: RouteDecision,
+    from device: NetworkDevice
   ) {
     guard peers.allowsRedirect(to: packet.ipv4(at: 12), now: simulation.now) else { return }
     sendICMPError(
-      about: packet, type: ICMPv4Type.redirect, code: 1, info: route.nextHop, received: device)
+      about: packet,
+      type: ICMPv4Type.redirect,
+      code: 1,
+      info: route.nextHop,
+      received: device
+    )
   }
 }

@@ -123,8 +123,7 @@ final class IPv4Stack: NetworkLayer {
   @exclusivity(unchecked) var neighbours: NeighbourTable<IPv4Stack>! {
     didSet { neighbourReference = neighbours.map { .passUnretained($0) } }
   }
-  @exclusivity(unchecked) private(set) var neighbourReference:
-    Unmanaged<NeighbourTable<IPv4Stack>>?
+  @exclusivity(unchecked) private(set) var neighbourReference: Unmanaged<NeighbourTable<IPv4Stack>>?
   @exclusivity(unchecked) var netfilter: Netfilter! {
     didSet { netfilterReference = netfilter.map { .passUnretained($0) } }
   }
@@ -166,12 +165,16 @@ final class IPv4Stack: NetworkLayer {
     conntrackReassembler = Reassembler(simulation: simulation)
     super.init()
     neighbours = NeighbourTable(
-      simulation: simulation, output: self, stream: "neighbour/\(name)")
+      simulation: simulation,
+      output: self,
+      stream: "neighbour/\(name)"
+    )
     neighbourReference = .passUnretained(neighbours)
     reassembler.stack = self
     conntrackReassembler.stack = self
     lastIdentification = UInt16(
-      truncatingIfNeeded: RandomSource(seed: simulation.seed, stream: "ipid/\(name)").peekNext())
+      truncatingIfNeeded: RandomSource(seed: simulation.seed, stream: "ipid/\(name)").peekNext()
+    )
   }
 
   override func take(_ packet: consuming Packet, on device: NetworkDevice) {
@@ -200,7 +203,11 @@ final class IPv4Stack: NetworkLayer {
   @inline(__always)
   func reference(_ device: NetworkDevice) -> InterfaceReference {
     InterfaceReference(
-      device: device.number, ifindex: device.ifindex, nameID: device.nameID, group: device.group)
+      device: device.number,
+      ifindex: device.ifindex,
+      nameID: device.nameID,
+      group: device.group
+    )
   }
 
   // MARK: Tracing
@@ -208,15 +215,25 @@ final class IPv4Stack: NetworkLayer {
   /// Records a step of a packet's journey, if somebody asks; the texts are made only then.
   @inline(__always)
   func trace(
-    _ packet: borrowing Packet, _ stage: String, on device: NetworkDevice?,
-    _ text: @autoclosure () -> String, verdict: @autoclosure () -> String = ""
+    _ packet: borrowing Packet,
+    _ stage: String,
+    on device: NetworkDevice?,
+    _ text: @autoclosure () -> String,
+    verdict: @autoclosure () -> String = ""
   ) {
     guard let tracer = simulation.tracer else { return }
     tracer.record(
       TraceStep(
-        time: simulation.now, packet: packet.metadata.journey, namespace: host.namespaceName,
-        device: device?.name ?? "", stage: stage, text: text(), verdict: verdict(),
-        after: packet.summary))
+        time: simulation.now,
+        packet: packet.metadata.journey,
+        namespace: host.namespaceName,
+        device: device?.name ?? "",
+        stage: stage,
+        text: text(),
+        verdict: verdict(),
+        after: packet.summary
+      )
+    )
   }
 }
 

@@ -64,7 +64,9 @@ struct InetPeers {
     let elapsed = min(time - globalLast, 1_000)
     if elapsed >= 20 {
       globalCredit = min(
-        globalCredit + Int64(settings.icmpMessagesPerSecond) * elapsed / 1_000, burst)
+        globalCredit + Int64(settings.icmpMessagesPerSecond) * elapsed / 1_000,
+        burst
+      )
       globalLast = time
     }
     guard globalCredit > 0 else { return false }

@@ -37,8 +37,11 @@ final class Reassembler {
     let hasMore = flags & 0x2000 != 0
     let size = packet.count - headerLength
     let key = Key(
-      source: packet.u32(at: 12), destination: packet.u32(at: 16),
-      identification: packet.u16(at: 4), ipProtocol: packet.u8(at: 9))
+      source: packet.u32(at: 12),
+      destination: packet.u32(at: 16),
+      identification: packet.u16(at: 4),
+      ipProtocol: packet.u8(at: 9)
+    )
     guard size > 0, !hasMore || size % 8 == 0, offset + size <= 65_535 else {
       stack.counters.count(.ipReasmFails)
       stack.drop(packet, .malformed, on: device)
@@ -66,7 +69,9 @@ final class Reassembler {
       stack.drop(packet, .fragmentTimeout, on: device)
       return nil
     }
-    let overlaps = datagram.parts.contains { $0.offset < end && offset < $0.offset + $0.bytes.count }
+    let overlaps = datagram.parts.contains {
+      $0.offset < end && offset < $0.offset + $0.bytes.count
+    }
     if overlaps || (!hasMore && datagram.total != nil && datagram.total != end)
       || (datagram.total.map { end > $0 } ?? false)
     {
@@ -83,7 +88,8 @@ final class Reassembler {
     datagram.largest = max(datagram.largest, packet.count)
     if flags & 0x4000 != 0 { datagram.largestDF = true }
     datagram.parts.append(
-      (offset, packet.withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[headerLength...])) }))
+      (offset, packet.withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[headerLength...])) })
+    )
     datagram.received += size
     memory += size + 512
     guard let total = datagram.total, datagram.received == total, let header = datagram.header,
@@ -145,6 +151,8 @@ extension Packet {
   /// Writes bytes over own ones.
   mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
     precondition(offset >= 0 && offset &+ bytes.count <= count, "a write outside the packet")
-    if let source = bytes.baseAddress { (start + offset).copyMemory(from: source, byteCount: bytes.count) }
+    if let source = bytes.baseAddress {
+      (start + offset).copyMemory(from: source, byteCount: bytes.count)
+    }
   }
 }

@@ -279,8 +279,11 @@ final class NeighbourTable<Output: NeighbourOutput> {
     let unicast = entry.probes < parameters.unicastProbes
     entry.probes += 1
     output.solicit(
-      entry.address, on: entry.device,
-      target: unicast && entry.state.isValid ? entry.linkAddress : nil, source: source)
+      entry.address,
+      on: entry.device,
+      target: unicast && entry.state.isValid ? entry.linkAddress : nil,
+      source: source
+    )
   }
 
   // MARK: Timers
@@ -377,7 +380,9 @@ final class NeighbourTable<Output: NeighbourOutput> {
 
   /// Takes news of a neighbour, as the kernel's `neigh_update`.
   func update(
-    _ entry: Entry, linkAddress offered: MACAddress?, state requested: NeighbourState,
+    _ entry: Entry,
+    linkAddress offered: MACAddress?,
+    state requested: NeighbourState,
     _ flags: NeighbourUpdate
   ) {
     var new = requested

@@ -139,11 +139,15 @@ public struct Packet: ~Copyable {
   public mutating func setMAC(_ value: MACAddress, at offset: Int) {
     check(offset, 6)
     start.storeBytes(
-      of: UInt32(truncatingIfNeeded: value.rawValue >> 16).bigEndian, toByteOffset: offset,
-      as: UInt32.self)
+      of: UInt32(truncatingIfNeeded: value.rawValue >> 16).bigEndian,
+      toByteOffset: offset,
+      as: UInt32.self
+    )
     start.storeBytes(
-      of: UInt16(truncatingIfNeeded: value.rawValue).bigEndian, toByteOffset: offset &+ 4,
-      as: UInt16.self)
+      of: UInt16(truncatingIfNeeded: value.rawValue).bigEndian,
+      toByteOffset: offset &+ 4,
+      as: UInt16.self
+    )
   }
 
   /// Writes an IPv4 address.
@@ -207,7 +211,9 @@ extension PacketPool {
   func make(bytes: [UInt8], headroom: Int = PacketPool.headroom) -> Packet {
     let packet = make(count: bytes.count, headroom: headroom)
     bytes.withUnsafeBytes { source in
-      if let base = source.baseAddress { packet.start.copyMemory(from: base, byteCount: bytes.count) }
+      if let base = source.baseAddress {
+        packet.start.copyMemory(from: base, byteCount: bytes.count)
+      }
     }
     return packet
   }

@@ -65,8 +65,11 @@ public final class PacketPool {
       let slot = (chunk + index * stride).bindMemory(to: PacketSlot.self, capacity: 1)
       slot.initialize(
         to: PacketSlot(
-          pool: self, capacity: Int32(capacity),
-          next: large ? freeLarge : freeSmall))
+          pool: self,
+          capacity: Int32(capacity),
+          next: large ? freeLarge : freeSmall
+        )
+      )
       if large { freeLarge = slot } else { freeSmall = slot }
     }
   }

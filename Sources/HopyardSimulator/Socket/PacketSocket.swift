@@ -50,7 +50,10 @@ public final class PacketSocket: Socket, FrameListener {
 
   /// Sends a payload with a link header of this type to a MAC address.
   public func send(
-    _ payload: [UInt8], to destination: MACAddress, etherType: EtherType, ifindex: Int32? = nil
+    _ payload: [UInt8],
+    to destination: MACAddress,
+    etherType: EtherType,
+    ifindex: Int32? = nil
   ) throws(SocketError) {
     guard let device = stack.devices[ifindex ?? self.ifindex] else { throw .noSuchDevice }
     guard device.isUp else { throw .networkDown }
@@ -72,8 +75,15 @@ public final class PacketSocket: Socket, FrameListener {
       if let onFrame { return onFrame(bytes, time, direction, device) }
       let skipped = isCooked && device.isEthernet ? min(14, bytes.count) : 0
       var datagram = Datagram(
-        bytes: [UInt8](UnsafeRawBufferPointer(rebasing: bytes[skipped...])), source: .any,
-        sourcePort: 0, destination: .any, ttl: 0, tos: 0, ifindex: device.ifindex, time: time)
+        bytes: [UInt8](UnsafeRawBufferPointer(rebasing: bytes[skipped...])),
+        source: .any,
+        sourcePort: 0,
+        destination: .any,
+        ttl: 0,
+        tos: 0,
+        ifindex: device.ifindex,
+        time: time
+      )
       datagram.packetType = direction == .outgoing ? .outgoing : packet.metadata.type
       datagram.etherType = type
       if device.isEthernet && bytes.count >= 12 { datagram.sourceMAC = packet.mac(at: 6) }

@@ -56,8 +56,16 @@ public final class RawSocket: Socket {
       if options.receivesErrors, bytes.count <= 65_535 {
         report(
           SocketErrorReport(
-            error: .messageTooLong, isLocal: true, type: 0, code: 0, info: UInt32(route.mtu),
-            offender: nil, destination: destination, payload: bytes))
+            error: .messageTooLong,
+            isLocal: true,
+            type: 0,
+            code: 0,
+            info: UInt32(route.mtu),
+            offender: nil,
+            destination: destination,
+            payload: bytes
+          )
+        )
       }
       throw .messageTooLong
     }
@@ -73,8 +81,16 @@ public final class RawSocket: Socket {
         if options.receivesErrors {
           report(
             SocketErrorReport(
-              error: .messageTooLong, isLocal: true, type: 0, code: 0, info: UInt32(route.mtu),
-              offender: nil, destination: destination, payload: bytes))
+              error: .messageTooLong,
+              isLocal: true,
+              type: 0,
+              code: 0,
+              info: UInt32(route.mtu),
+              offender: nil,
+              destination: destination,
+              payload: bytes
+            )
+          )
         }
       }
       if error == .noBufferSpace && !options.receivesErrors { return }

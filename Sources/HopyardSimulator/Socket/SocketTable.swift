@@ -42,7 +42,11 @@ public final class SocketTable {
   /// Makes a packet socket that hears an EtherType, or all.
   public func makePacket(etherType: EtherType? = nil, cooked: Bool = false) -> PacketSocket {
     let socket = PacketSocket(
-      number: nextNumber(), table: self, etherType: etherType, isCooked: cooked)
+      number: nextNumber(),
+      table: self,
+      etherType: etherType,
+      isCooked: cooked
+    )
     all.append(socket)
     packet.append(socket)
     return socket
@@ -143,7 +147,10 @@ public final class SocketTable {
 
   /// How well a socket fits a datagram; nil if not at all (`compute_score`).
   private func score(
-    _ socket: UDPSocket, source: IPv4Address, sourcePort: UInt16, destination: IPv4Address,
+    _ socket: UDPSocket,
+    source: IPv4Address,
+    sourcePort: UInt16,
+    destination: IPv4Address,
     ifindex: Int32
   ) -> Int? {
     var score = 1
@@ -164,7 +171,10 @@ public final class SocketTable {
 
   /// The socket that takes a datagram for one host.
   func findUDP(
-    source: IPv4Address, sourcePort: UInt16, destination: IPv4Address, destinationPort: UInt16,
+    source: IPv4Address,
+    sourcePort: UInt16,
+    destination: IPv4Address,
+    destinationPort: UInt16,
     ifindex: Int32
   ) -> UDPSocket? {
     guard let candidates = udp[destinationPort] else { return nil }
@@ -173,8 +183,12 @@ public final class SocketTable {
     for socket in candidates {
       guard
         let score = score(
-          socket, source: source, sourcePort: sourcePort, destination: destination,
-          ifindex: ifindex), score > bestScore
+          socket,
+          source: source,
+          sourcePort: sourcePort,
+          destination: destination,
+          ifindex: ifindex
+        ), score > bestScore
       else { continue }
       best = socket
       bestScore = score
@@ -210,11 +224,16 @@ public final class SocketTable {
     let destination = packet.ipv4(at: 16)
     if packet.u16(at: headerLength + 6) != 0 {
       let pseudo = InternetChecksum.pseudoHeader(
-        source: source, destination: destination, protocol: .udp, length: length)
+        source: source,
+        destination: destination,
+        protocol: .udp,
+        length: length
+      )
       let isRight = packet.withBytes {
         InternetChecksum.isValid(
           UnsafeRawBufferPointer(rebasing: $0[headerLength..<headerLength + length]),
-          initial: pseudo)
+          initial: pseudo
+        )
       }
       guard isRight else {
         stack.counters.count(.udpInCsumErrors)
@@ -231,8 +250,12 @@ public final class SocketTable {
       for socket in udp[destinationPort] ?? [] {
         guard
           score(
-            socket, source: source, sourcePort: sourcePort, destination: destination,
-            ifindex: device.ifindex) != nil,
+            socket,
+            source: source,
+            sourcePort: sourcePort,
+            destination: destination,
+            ifindex: device.ifindex
+          ) != nil,
           route == .broadcast || socket.hears(destination, on: device.ifindex)
         else { continue }
         took = true
@@ -244,8 +267,12 @@ public final class SocketTable {
     }
     guard
       let socket = findUDP(
-        source: source, sourcePort: sourcePort, destination: destination,
-        destinationPort: destinationPort, ifindex: incomingIfindex(device, destination))
+        source: source,
+        sourcePort: sourcePort,
+        destination: destination,
+        destinationPort: destinationPort,
+        ifindex: incomingIfindex(device, destination)
+      )
     else {
       stack.counters.count(.udpNoPorts)
       return .noSocket(packet)
@@ -256,16 +283,25 @@ public final class SocketTable {
   }
 
   private func give(
-    _ packet: borrowing Packet, to socket: UDPSocket, headerLength: Int, length: Int,
+    _ packet: borrowing Packet,
+    to socket: UDPSocket,
+    headerLength: Int,
+    length: Int,
     on device: NetworkDevice
   ) {
     let bytes = packet.withBytes {
       [UInt8](UnsafeRawBufferPointer(rebasing: $0[headerLength + 8..<headerLength + length]))
     }
     var datagram = Datagram(
-      bytes: bytes, source: packet.ipv4(at: 12), sourcePort: packet.u16(at: headerLength),
-      destination: packet.ipv4(at: 16), ttl: packet.u8(at: 8), tos: packet.u8(at: 1),
-      ifindex: device.ifindex, time: stack.simulation.now)
+      bytes: bytes,
+      source: packet.ipv4(at: 12),
+      sourcePort: packet.u16(at: headerLength),
+      destination: packet.ipv4(at: 16),
+      ttl: packet.u8(at: 8),
+      tos: packet.u8(at: 1),
+      ifindex: device.ifindex,
+      time: stack.simulation.now
+    )
     datagram.destinationPort = packet.u16(at: headerLength + 2)
     if socket.enqueue(datagram) {
       stack.counters.count(.udpInDatagrams)
@@ -326,9 +362,16 @@ extension SocketTable: TransportLayer {
       }
       _ = socket.enqueue(
         Datagram(
-          bytes: packet.bytes, source: source, sourcePort: 0, destination: destination,
-          ttl: packet.u8(at: 8), tos: packet.u8(at: 1), ifindex: device.ifindex,
-          time: stack.simulation.now))
+          bytes: packet.bytes,
+          source: source,
+          sourcePort: 0,
+          destination: destination,
+          ttl: packet.u8(at: 8),
+          tos: packet.u8(at: 1),
+          ifindex: device.ifindex,
+          time: stack.simulation.now
+        )
+      )
     }
     return took
   }
@@ -355,7 +398,9 @@ extension SocketTable: TransportLayer {
     case .udp: tellUDP(report)
     case .tcp: tcp.deliverError(report)
     default:
-      if report.ipProtocol == .icmp && raw.isEmpty { learn(report, OutputOptions(destination: report.destination.rawValue, ipProtocol: .icmp)) }
+      if report.ipProtocol == .icmp && raw.isEmpty {
+        learn(report, OutputOptions(destination: report.destination.rawValue, ipProtocol: .icmp))
+      }
     }
   }
 
@@ -369,7 +414,11 @@ extension SocketTable: TransportLayer {
     } else if report.type == 5, let offender = report.offender {
       options.source = 0
       stack.followRedirect(
-        to: report.info, from: offender, for: options, on: report.device)
+        to: report.info,
+        from: offender,
+        for: options,
+        on: report.device
+      )
     }
   }
 
@@ -387,9 +436,16 @@ extension SocketTable: TransportLayer {
     if socket.options.receivesErrors {
       socket.report(
         SocketErrorReport(
-          error: error, isLocal: false, type: report.type, code: report.code, info: report.info,
-          offender: report.offender, destination: report.destination,
-          payload: Self.aboveHeader(report.quoted)))
+          error: error,
+          isLocal: false,
+          type: report.type,
+          code: report.code,
+          info: report.info,
+          offender: report.offender,
+          destination: report.destination,
+          payload: Self.aboveHeader(report.quoted)
+        )
+      )
     }
     if socket.options.receivesErrors || (final && socket.remoteAddress != .any) {
       socket.report(error)
@@ -408,8 +464,12 @@ extension SocketTable: TransportLayer {
     let ifindex = stack.host.backlog.device(report.device)?.ifindex ?? 0
     guard
       let socket = findUDP(
-        source: report.destination, sourcePort: destinationPort, destination: report.source,
-        destinationPort: sourcePort, ifindex: ifindex)
+        source: report.destination,
+        sourcePort: destinationPort,
+        destination: report.source,
+        destinationPort: sourcePort,
+        ifindex: ifindex
+      )
     else { return }
     learn(report, socket.outputOptions(to: report.destination.rawValue, .udp))
     if report.type == 5 { return }
@@ -424,9 +484,16 @@ extension SocketTable: TransportLayer {
     if socket.options.receivesErrors {
       socket.report(
         SocketErrorReport(
-          error: error, isLocal: false, type: report.type, code: report.code, info: report.info,
-          offender: report.offender, destination: report.destination,
-          payload: [UInt8](Self.aboveHeader(report.quoted).dropFirst(8))))
+          error: error,
+          isLocal: false,
+          type: report.type,
+          code: report.code,
+          info: report.info,
+          offender: report.offender,
+          destination: report.destination,
+          payload: [UInt8](Self.aboveHeader(report.quoted).dropFirst(8))
+        )
+      )
     } else if !isFatal || !socket.isConnected {
       return
     }

@@ -53,7 +53,9 @@ public final class UDPSocket: Socket {
 
   /// Sends a datagram to the peer, or to the address given.
   public func send(
-    _ bytes: [UInt8], to address: IPv4Address? = nil, port: UInt16? = nil,
+    _ bytes: [UInt8],
+    to address: IPv4Address? = nil,
+    port: UInt16? = nil,
     from source: IPv4Address? = nil
   ) throws(SocketError) {
     if let error = takeError() { throw error }
@@ -88,11 +90,17 @@ public final class UDPSocket: Socket {
     bytes.withUnsafeBytes { packet.write($0, at: 8) }
     let target = destination == .any ? IPv4Address(rawValue: route.destination) : destination
     let pseudo = InternetChecksum.pseudoHeader(
-      source: IPv4Address(rawValue: route.source), destination: target, protocol: .udp,
-      length: packet.count)
+      source: IPv4Address(rawValue: route.source),
+      destination: target,
+      protocol: .udp,
+      length: packet.count
+    )
     packet.setU16(
       InternetChecksum.udp(
-        packet.withBytes { InternetChecksum.checksum(of: $0, initial: pseudo) }), at: 6)
+        packet.withBytes { InternetChecksum.checksum(of: $0, initial: pseudo) }
+      ),
+      at: 6
+    )
     stack.counters.count(.udpOutDatagrams)
     do throws(SocketError) {
       try stack.send(payload: packet, output, route: route)
@@ -100,8 +108,16 @@ public final class UDPSocket: Socket {
       if error == .messageTooLong && options.receivesErrors {
         report(
           SocketErrorReport(
-            error: .messageTooLong, isLocal: true, type: 0, code: 0, info: UInt32(route.mtu),
-            offender: nil, destination: destination, payload: []))
+            error: .messageTooLong,
+            isLocal: true,
+            type: 0,
+            code: 0,
+            info: UInt32(route.mtu),
+            offender: nil,
+            destination: destination,
+            payload: []
+          )
+        )
       }
       // ENOBUFS is told only to sockets that ask for errors.
       if error == .noBufferSpace && !options.receivesErrors { return }
@@ -150,7 +166,9 @@ public final class UDPSocket: Socket {
 
   public override func close() {
     for membership in memberships {
-      if let device = stack.devices[membership.ifindex] { stack.leave(membership.group, on: device) }
+      if let device = stack.devices[membership.ifindex] {
+        stack.leave(membership.group, on: device)
+      }
     }
     memberships = []
     super.close()

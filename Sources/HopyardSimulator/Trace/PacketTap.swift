@@ -33,7 +33,11 @@ public struct CapturePoint: Sendable {
 
   /// Makes a point.
   public init(
-    id: Int, machine: String?, namespace: String, interface: String, ifindex: Int,
+    id: Int,
+    machine: String?,
+    namespace: String,
+    interface: String,
+    ifindex: Int,
     linkType: LinkType
   ) {
     self.id = id
@@ -53,5 +57,9 @@ public protocol PacketTap: AnyObject {
   func rename(point id: Int, to name: String)
   /// Takes a frame; the bytes are valid during the call only.
   func capture(
-    _ frame: UnsafeRawBufferPointer, at time: Instant, on point: Int, direction: CaptureDirection)
+    _ frame: UnsafeRawBufferPointer,
+    at time: Instant,
+    on point: Int,
+    direction: CaptureDirection
+  )
 }

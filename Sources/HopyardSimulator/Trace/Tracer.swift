@@ -27,9 +27,18 @@ public struct TraceStep: Sendable {
 
   /// Makes a step.
   public init(
-    time: Instant, packet: UInt64, namespace: String, device: String = "", stage: String,
-    table: String = "", chain: String = "", rule: Int? = nil, text: String = "",
-    verdict: String = "", before: String = "", after: String = ""
+    time: Instant,
+    packet: UInt64,
+    namespace: String,
+    device: String = "",
+    stage: String,
+    table: String = "",
+    chain: String = "",
+    rule: Int? = nil,
+    text: String = "",
+    verdict: String = "",
+    before: String = "",
+    after: String = ""
   ) {
     self.time = time
     self.packet = packet

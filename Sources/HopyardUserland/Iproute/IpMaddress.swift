@@ -25,7 +25,9 @@ enum IpMaddress {
   }
 
   private static func modify(
-    _ context: IpContext, _ words: [String], adding: Bool
+    _ context: IpContext,
+    _ words: [String],
+    adding: Bool
   ) throws(ProcessExit) -> Int32 {
     var arguments = IpArguments(words, context)
     var deviceName: String?
@@ -78,7 +80,10 @@ enum IpMaddress {
       if let deviceName, device.name != deviceName { continue }
       output.openObject()
       output.field(
-        "ifindex", .number(Int64(device.ifindex)), text: "\(device.ifindex):")
+        "ifindex",
+        .number(Int64(device.ifindex)),
+        text: "\(device.ifindex):"
+      )
       output.field("ifname", device.name, text: "\t\(device.name)\n")
       output.openArray("maddr")
       if family == .unspecified || family == .packet {
@@ -98,10 +103,16 @@ enum IpMaddress {
           output.openObject()
           output.json("family", .string("inet"))
           output.field(
-            "address", membership.group.description, text: "\tinet  \(membership.group)")
+            "address",
+            membership.group.description,
+            text: "\tinet  \(membership.group)"
+          )
           if membership.users > 1 {
             output.field(
-              "users", .number(Int64(membership.users)), text: " users \(membership.users)")
+              "users",
+              .number(Int64(membership.users)),
+              text: " users \(membership.users)"
+            )
           }
           output.text("\n")
           output.closeObject()

@@ -85,7 +85,10 @@ enum IpNetns {
       output.field("nsid", .number(Int64(entry.number)), text: "nsid \(entry.number) ")
       if entry.namespace !== context.namespace.machine.root {
         output.field(
-          "name", entry.namespace.name, text: "(iproute2 netns name: \(entry.namespace.name)) ")
+          "name",
+          entry.namespace.name,
+          text: "(iproute2 netns name: \(entry.namespace.name)) "
+        )
       }
       output.text("\n")
       output.closeObject()
@@ -130,7 +133,8 @@ enum IpNetns {
     }
     guard let namespace = IpCommand.namespace(named: name, near: context.namespace) else {
       context.printError(
-        "Cannot remove namespace file \"/run/netns/\(name)\": No such file or directory\n")
+        "Cannot remove namespace file \"/run/netns/\(name)\": No such file or directory\n"
+      )
       return 1
     }
     remove(namespace, context)
@@ -179,7 +183,8 @@ enum IpNetns {
   // MARK: Exec
 
   private static func execute(
-    _ context: IpContext, _ words: [String]
+    _ context: IpContext,
+    _ words: [String]
   ) async throws(ProcessExit) -> Int32 {
     guard let process = context.process else { return 1 }
     if context.options.isAll {
@@ -206,7 +211,8 @@ enum IpNetns {
     }
     guard let namespace = IpCommand.namespace(named: name, near: context.namespace) else {
       context.printError(
-        "Cannot open network namespace \"\(name)\": No such file or directory\n")
+        "Cannot open network namespace \"\(name)\": No such file or directory\n"
+      )
       return 255
     }
     enter(namespace, process)
@@ -223,7 +229,8 @@ enum IpNetns {
 extension IpObject {
   /// `ip netns`.
   static let netns = IpObject("netns", check: { IpNetns.check($0, $1) }) {
-    context, words async throws(ProcessExit) in
+    context,
+    words async throws(ProcessExit) in
     try await IpNetns.run(context, words)
   }
 }

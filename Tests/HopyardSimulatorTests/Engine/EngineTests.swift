@@ -64,7 +64,8 @@ import Testing
     }
     #expect(simulation.run() == .idle)
     #expect(
-      log == ["b timedOut 520000", "c 1040000", "a woken(0) 1060000"])
+      log == ["b timedOut 520000", "c 1040000", "a woken(0) 1060000"]
+    )
   }
 
   @Test func `a program that leaves the executor ends the run`() {

@@ -16,8 +16,12 @@ struct PairOfHosts {
     b = machine.makeNamespace("b")
     let ends = [a, b].map { namespace in
       VethDevice(
-        name: "eth0", mac: machine.randomMAC(), number: machine.backlog.nextNumber(),
-        ifindex: namespace.devices.nextIndex(), host: namespace)
+        name: "eth0",
+        mac: machine.randomMAC(),
+        number: machine.backlog.nextNumber(),
+        ifindex: namespace.devices.nextIndex(),
+        host: namespace
+      )
     }
     ends[0].peer = ends[1]
     ends[1].peer = ends[0]

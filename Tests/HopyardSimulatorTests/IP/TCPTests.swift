@@ -56,9 +56,15 @@ import Testing
     device.isNoARP = true
     let client = pair.a.sockets.makeTCP()
     let neighbour = pair.a.ipv4.neighbours.findOrMake(
-      0x0a00_0002, on: try #require(pair.a.devices["eth0"]).number)
+      0x0a00_0002,
+      on: try #require(pair.a.devices["eth0"]).number
+    )
     pair.a.ipv4.neighbours.update(
-      neighbour, linkAddress: MACAddress(rawValue: 0x0200_0000_0001), state: .permanent, .admin)
+      neighbour,
+      linkAddress: MACAddress(rawValue: 0x0200_0000_0001),
+      state: .permanent,
+      .admin
+    )
     try client.connect(to: IPv4Address(rawValue: 0x0a00_0002), port: 81)
     pair.simulation.run(until: Instant(nanoseconds: 2_900_000_000))
     #expect(client.state == .synSent)

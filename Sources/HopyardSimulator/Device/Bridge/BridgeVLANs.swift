@@ -46,7 +46,8 @@ public struct BridgeVLANs: Sendable {
     if Int(identifier >> 6) >= bits.count {
       guard value else { return }
       bits.append(
-        contentsOf: repeatElement(0, count: Int(identifier >> 6) + 1 - bits.count))
+        contentsOf: repeatElement(0, count: Int(identifier >> 6) + 1 - bits.count)
+      )
     }
     let mask = UInt64(1) << UInt64(identifier & 63)
     if value {

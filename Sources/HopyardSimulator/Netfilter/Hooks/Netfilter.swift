@@ -136,7 +136,13 @@ public final class Netfilter {
         outcome = conntrack.unsafelyUnwrapped.track(&packet, at: hook)
         if outcome == .drop { fate = .conntrackFull }
       case .translation:
-        outcome = translate(&packet, at: hook, input: input, firstOutput: firstOutput, output: &output)
+        outcome = translate(
+          &packet,
+          at: hook,
+          input: input,
+          firstOutput: firstOutput,
+          output: &output
+        )
       case .confirmation:
         outcome = conntrack.unsafelyUnwrapped.confirm(&packet)
         if outcome == .drop { fate = .natExhausted }

@@ -146,13 +146,16 @@ extension Netfilter {
       initial = InternetChecksum.pseudoHeader(
         source: IPv4Address(rawValue: view.source),
         destination: IPv4Address(rawValue: view.destination),
-        protocol: IPProtocol(rawValue: view.protocol), length: length)
+        protocol: IPProtocol(rawValue: view.protocol),
+        length: length
+      )
     default: return true
     }
     return packet.withBytes { bytes in
       InternetChecksum.isValid(
         UnsafeRawBufferPointer(rebasing: bytes[view.transport..<view.totalLength]),
-        initial: initial)
+        initial: initial
+      )
     }
   }
 

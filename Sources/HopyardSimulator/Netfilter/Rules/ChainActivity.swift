@@ -69,7 +69,8 @@ public final class ChainActivity {
     guard let uncountedPolicy else { return RuleCounters() }
     return RuleCounters(
       packets: policy.packets &- uncountedPolicy.packets,
-      bytes: policy.bytes &- uncountedPolicy.bytes)
+      bytes: policy.bytes &- uncountedPolicy.bytes
+    )
   }
 
   /// The state of a rule, or nil if it has none yet.

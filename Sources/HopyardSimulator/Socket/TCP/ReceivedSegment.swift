@@ -62,7 +62,8 @@ struct ReceivedSegment {
       case (5, _) where (size - 2) % 8 == 0:
         for block in 0..<(size - 2) / 8 {
           sackBlocks.append(
-            (packet.u32(at: at + 2 + block * 8), packet.u32(at: at + 6 + block * 8)))
+            (packet.u32(at: at + 2 + block * 8), packet.u32(at: at + 6 + block * 8))
+          )
         }
       case (8, 10): timestamp = (packet.u32(at: at + 2), packet.u32(at: at + 6))
       default: break

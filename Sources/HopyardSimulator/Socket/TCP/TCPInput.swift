@@ -55,8 +55,11 @@ extension TCPSocket {
   private var unacknowledgedHandshake: Bool { sendNext == initialSend &+ 1 }
 
   func takeOptions(of segment: ReceivedSegment) {
-    if segment.mss > 0 { maximumSegment = min(maximumSegment, max(segment.mss, 48)) }
-    else { maximumSegment = min(maximumSegment, 536) }
+    if segment.mss > 0 {
+      maximumSegment = min(maximumSegment, max(segment.mss, 48))
+    } else {
+      maximumSegment = min(maximumSegment, 536)
+    }
     usesTimestamps = segment.timestamp != nil && stack.settings.tcpTimestamps != 0
     usesSACK = segment.permitsSACK && stack.settings.tcpSACK != 0
     if let scale = segment.windowScale, stack.settings.tcpWindowScaling != 0 {
@@ -180,7 +183,8 @@ extension TCPSocket {
     }
     // Something of it must be new.
     let last = segment.sequence &+ length &- 1
-    return !last.isBefore(receiveNext) && (segment.sequence.isBefore(end) || window == 0 && segment.sequence == receiveNext)
+    return !last.isBefore(receiveNext)
+      && (segment.sequence.isBefore(end) || window == 0 && segment.sequence == receiveNext)
   }
 
   /// Takes what a segment acknowledges; false if the connection's way ended.
@@ -206,8 +210,11 @@ extension TCPSocket {
       && !segment.flags.contains(.fin) && sendUnacknowledged != sendNext
     {
       duplicateAcks += 1
-      if duplicateAcks == 3 && recoveryPoint == nil { enterRecovery() }
-      else if recoveryPoint != nil { repeatLost() }
+      if duplicateAcks == 3 && recoveryPoint == nil {
+        enterRecovery()
+      } else if recoveryPoint != nil {
+        repeatLost()
+      }
     }
     return state != .closed
   }

@@ -26,8 +26,10 @@ final class TCPLayer {
 
   private func key(_ socket: TCPSocket) -> Key {
     Key(
-      local: socket.localAddress.rawValue, remote: socket.remoteAddress.rawValue,
-      ports: UInt32(socket.localPort) << 16 | UInt32(socket.remotePort))
+      local: socket.localAddress.rawValue,
+      remote: socket.remoteAddress.rawValue,
+      ports: UInt32(socket.localPort) << 16 | UInt32(socket.remotePort)
+    )
   }
 
   /// Every connection, also those without a program any more.
@@ -151,8 +153,11 @@ final class TCPLayer {
   {
     connections[
       Key(
-        local: local.rawValue, remote: remote.rawValue,
-        ports: UInt32(localPort) << 16 | UInt32(remotePort))]
+        local: local.rawValue,
+        remote: remote.rawValue,
+        ports: UInt32(localPort) << 16 | UInt32(remotePort)
+      )
+    ]
   }
 
   func findListener(_ address: IPv4Address, _ port: UInt16, ifindex: Int32) -> TCPSocket? {
@@ -189,10 +194,16 @@ final class TCPLayer {
     let source = packet.ipv4(at: 12)
     let destination = packet.ipv4(at: 16)
     let pseudo = InternetChecksum.pseudoHeader(
-      source: source, destination: destination, protocol: .tcp, length: packet.count - headerLength)
+      source: source,
+      destination: destination,
+      protocol: .tcp,
+      length: packet.count - headerLength
+    )
     let isRight = packet.withBytes {
       InternetChecksum.isValid(
-        UnsafeRawBufferPointer(rebasing: $0[headerLength...]), initial: pseudo)
+        UnsafeRawBufferPointer(rebasing: $0[headerLength...]),
+        initial: pseudo
+      )
     }
     guard isRight else {
       stack.counters.count(.tcpInCsumErrors)
@@ -203,8 +214,11 @@ final class TCPLayer {
     let sourcePort = packet.u16(at: headerLength)
     let destinationPort = packet.u16(at: headerLength + 2)
     if let socket = find(
-      local: destination, localPort: destinationPort, remote: source, remotePort: sourcePort)
-    {
+      local: destination,
+      localPort: destinationPort,
+      remote: source,
+      remotePort: sourcePort
+    ) {
       if socket.state == .timeWait, segment.flags.contains(.syn), !segment.flags.contains(.ack),
         let listener = findListener(destination, destinationPort, ifindex: device.ifindex)
       {
@@ -238,8 +252,12 @@ final class TCPLayer {
 
   /// A SYN for a listener: a connection that waits for the third segment.
   private func open(
-    _ listener: TCPSocket, _ segment: ReceivedSegment, _ source: IPv4Address,
-    _ sourcePort: UInt16, _ destination: IPv4Address, on device: NetworkDevice
+    _ listener: TCPSocket,
+    _ segment: ReceivedSegment,
+    _ source: IPv4Address,
+    _ sourcePort: UInt16,
+    _ destination: IPv4Address,
+    on device: NetworkDevice
   ) {
     guard listener.acceptQueue.count <= listener.backlog, listener.halfOpen <= 256 else { return }
     let child = TCPSocket(number: table.makeNumber(), table: table)
@@ -298,7 +316,11 @@ final class TCPLayer {
   static func setChecksum(_ packet: inout Packet, source: IPv4Address, destination: IPv4Address) {
     packet.setU16(0, at: 16)
     let pseudo = InternetChecksum.pseudoHeader(
-      source: source, destination: destination, protocol: .tcp, length: packet.count)
+      source: source,
+      destination: destination,
+      protocol: .tcp,
+      length: packet.count
+    )
     packet.setU16(packet.withBytes { InternetChecksum.checksum(of: $0, initial: pseudo) }, at: 16)
   }
 
@@ -360,8 +382,11 @@ final class TCPLayer {
       UInt32(bytes[4]) << 24 | UInt32(bytes[5]) << 16 | UInt32(bytes[6]) << 8 | UInt32(bytes[7])
     guard
       let socket = find(
-        local: report.source, localPort: localPort, remote: report.destination,
-        remotePort: remotePort)
+        local: report.source,
+        localPort: localPort,
+        remote: report.destination,
+        remotePort: remotePort
+      )
     else { return }
     // Only errors about something that is on its way are believed (RFC 5927 §4).
     guard

@@ -33,7 +33,9 @@ extension TCPSocket {
       } else if wantsSACK {
         optionBytes += [1, 1, 4, 2]
       }
-      if state == .synSent ? stack.settings.tcpWindowScaling != 0 : receiveScale > 0 { optionBytes += [1, 3, 3, Self.scale] }
+      if state == .synSent ? stack.settings.tcpWindowScaling != 0 : receiveScale > 0 {
+        optionBytes += [1, 3, 3, Self.scale]
+      }
     } else {
       if usesTimestamps {
         optionBytes += [1, 1, 8, 10]
@@ -57,7 +59,9 @@ extension TCPSocket {
       let start = sendHead + offset
       sendBuffer.withUnsafeBytes {
         packet.write(
-          UnsafeRawBufferPointer(rebasing: $0[start..<start + count]), at: 20 + optionBytes.count)
+          UnsafeRawBufferPointer(rebasing: $0[start..<start + count]),
+          at: 20 + optionBytes.count
+        )
       }
     }
     if flags.contains(.ack) {
@@ -78,7 +82,9 @@ extension TCPSocket {
 
   private func appendTimestamps(_ bytes: inout [UInt8], withEcho: Bool) {
     for value in [clockMilliseconds, withEcho ? recentTimestamp : 0] {
-      for shift in [24, 16, 8, 0] as [UInt32] { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+      for shift in [24, 16, 8, 0] as [UInt32] {
+        bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+      }
     }
   }
 
@@ -166,8 +172,9 @@ extension TCPSocket {
 
   /// Sends what the windows allow.
   func transmitPending() {
-    guard state == .established || state == .closeWait || state == .finWait1 || state == .closing
-      || state == .lastAck
+    guard
+      state == .established || state == .closeWait || state == .finWait1 || state == .closing
+        || state == .lastAck
     else { return }
     let available = sendBuffer.count - sendHead
     while true {

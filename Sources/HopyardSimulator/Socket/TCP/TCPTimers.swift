@@ -111,7 +111,9 @@ extension TCPSocket {
       smoothedRTT = (7 * smoothedRTT + rtt) / 8
     }
     retransmissionTimeout = min(
-      smoothedRTT + max(4 * rttVariation, Self.minimumTimeout), Self.maximumTimeout)
+      smoothedRTT + max(4 * rttVariation, Self.minimumTimeout),
+      Self.maximumTimeout
+    )
   }
 
   /// Keeps the addresses for a while so that late segments find them (RFC 9293 §3.6.1).
