@@ -20,8 +20,12 @@ final class BenchmarkNetwork {
   /// A veth pair, both ends up, with these addresses.
   @discardableResult
   func link(
-    _ a: NetworkNamespace, _ nameA: String, _ addressA: String?, _ b: NetworkNamespace,
-    _ nameB: String, _ addressB: String?
+    _ a: NetworkNamespace,
+    _ nameA: String,
+    _ addressA: String?,
+    _ b: NetworkNamespace,
+    _ nameB: String,
+    _ addressB: String?
   ) throws -> (a: NetworkDevice, b: NetworkDevice) {
     let (left, right) = try a.makeVeth(NewLink(nameA), peer: NewLink(nameB), in: b)
     try a.setLinkUp(left)
@@ -35,8 +39,12 @@ final class BenchmarkNetwork {
     guard let prefix = IPv4Prefix(text) else { throw Options.Failure(message: "bad \(text)") }
     try host.addAddress(
       InterfaceAddress<UInt32>(
-        local: prefix.address.rawValue, prefixLength: Int(prefix.length),
-        broadcast: prefix.broadcast.rawValue), to: device)
+        local: prefix.address.rawValue,
+        prefixLength: Int(prefix.length),
+        broadcast: prefix.broadcast.rawValue
+      ),
+      to: device
+    )
   }
 
   /// A route by a gateway.
@@ -46,8 +54,12 @@ final class BenchmarkNetwork {
     }
     try host.routes.insert(
       Route<UInt32>(
-        prefix: prefix.address.rawValue, length: Int(prefix.length),
-        nexthops: [Nexthop<UInt32>(gateway: gateway.rawValue)]), mode: .create)
+        prefix: prefix.address.rawValue,
+        length: Int(prefix.length),
+        nexthops: [Nexthop<UInt32>(gateway: gateway.rawValue)]
+      ),
+      mode: .create
+    )
   }
 
   // MARK: Topologies
@@ -88,8 +100,13 @@ final class BenchmarkNetwork {
       try [host("a")] + (0..<routers).map { try host("r\($0 + 1)") } + [host("b")]
     for index in 0..<(nodes.count - 1) {
       try link(
-        nodes[index], "right", "10.0.\(index).1/30", nodes[index + 1], "left",
-        "10.0.\(index).2/30")
+        nodes[index],
+        "right",
+        "10.0.\(index).1/30",
+        nodes[index + 1],
+        "left",
+        "10.0.\(index).2/30"
+      )
       if index > 0 { nodes[index].setForwarding(true) }
     }
     for index in 0..<(nodes.count - 1) {
@@ -99,8 +116,11 @@ final class BenchmarkNetwork {
       }
     }
     return Path(
-      from: nodes[0], to: nodes[nodes.count - 1], destination: "10.0.\(nodes.count - 2).2",
-      hops: nodes.count - 1)
+      from: nodes[0],
+      to: nodes[nodes.count - 1],
+      destination: "10.0.\(nodes.count - 2).2",
+      hops: nodes.count - 1
+    )
   }
 
   /// Loads rules, in the format of `iptables-save`, into a host.
@@ -152,7 +172,13 @@ final class BenchmarkNetwork {
       }
       let end = try host("h\(index)")
       let pair = try link(
-        core, "p\(index)", nil, end, "eth0", "10.\(group).0.\(number + 2)/16")
+        core,
+        "p\(index)",
+        nil,
+        end,
+        "eth0",
+        "10.\(group).0.\(number + 2)/16"
+      )
       if let bridge { try core.setLinkMaster(pair.a, bridge) }
       try route(end, to: "0.0.0.0/0", via: "10.\(group).0.1")
       try end.sockets.makeUDP().bind(port: 9)

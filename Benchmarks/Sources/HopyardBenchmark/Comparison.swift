@@ -77,7 +77,7 @@ struct Comparison {
         Comparison(
           name: workload,
           metric: .hopsPerSecond,
-          arguments: ["cable-\(workload)", "--packets", count(ours)],
+          arguments: ["stream-\(workload)", "--packets", count(ours)],
           figure: "ns_per_hop_cpu",
           peer: ns3(workload, theirs),
           goal: .times(20)
@@ -87,7 +87,7 @@ struct Comparison {
         Comparison(
           name: "\(workload)-pcap",
           metric: .hopsPerSecond,
-          arguments: ["cable-\(workload)", "--packets", count(ours / 2)],
+          arguments: ["stream-\(workload)", "--packets", count(ours / 2)],
           figure: "ns_per_hop_cpu",
           peer: ns3(workload, theirs),
           goal: .times(10),
@@ -107,7 +107,7 @@ struct Comparison {
         Comparison(
           name: "htsim-\(name)",
           metric: .nanosecondsPerHop,
-          arguments: ["cable-\(name)", "--packets", count(4_500_000 / links)],
+          arguments: ["stream-\(name)", "--packets", count(4_500_000 / links)],
           figure: "ns_per_hop_cpu",
           peer: .htsim(links: links),
           goal: .times(1)

@@ -22,11 +22,11 @@ enum NetworkWorkloads {
     try batches(parameters) { try $0.firewalledChain(establishedFirst: false) }
   }
 
-  static func cableBridge(_ parameters: Workload.Parameters) throws -> Measurement {
+  static func streamBridge(_ parameters: Workload.Parameters) throws -> Measurement {
     try stream(parameters) { try $0.bridge() }
   }
 
-  static func cableChain(_ parameters: Workload.Parameters) throws -> Measurement {
+  static func streamChain(_ parameters: Workload.Parameters) throws -> Measurement {
     try stream(parameters) { try $0.chain(routers: 8) }
   }
 
@@ -49,7 +49,8 @@ enum NetworkWorkloads {
 
   /// As the kernel's program does: a batch is sent, then received.
   private static func batches(
-    _ parameters: Workload.Parameters, _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path
+    _ parameters: Workload.Parameters,
+    _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path
   ) throws -> Measurement {
     try measure(parameters, build) { simulation, ends in
       var left = parameters.packets
@@ -67,23 +68,45 @@ enum NetworkWorkloads {
 
   /// As ns-3's program does: an event each microsecond sends one datagram.
   private static func stream(
-    _ parameters: Workload.Parameters, _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path
+    _ parameters: Workload.Parameters,
+    _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path
   ) throws -> Measurement {
     try measure(parameters, build) { simulation, ends in
-      var left = parameters.packets
-      var received = 0
-      var next: () -> Void = {}
-      next = { [unowned simulation] in
-        try? ends.sender.send(ends.payload)
-        left -= 1
-        if left > 0 { simulation.schedule(after: 1000, next) }
-        while ends.receiver.receive() != nil { received += 1 }
-      }
-      simulation.schedule(after: 1000, next)
-      while left > 0 { simulation.run(until: simulation.now + .milliseconds(10)) }
+      let stream = Stream(simulation: simulation, ends: ends, packets: parameters.packets)
+      stream.start()
+      while stream.left > 0 { simulation.run(until: simulation.now + .milliseconds(10)) }
       simulation.run(until: simulation.now + .milliseconds(10))
+      stream.drain()
+      return stream.received
+    }
+  }
+
+  /// Sends a datagram each microsecond and takes what has arrived.
+  private final class Stream {
+    private let simulation: Simulation
+    private let ends: Ends
+    @exclusivity(unchecked) private(set) var left: Int
+    @exclusivity(unchecked) private(set) var received = 0
+    @exclusivity(unchecked) private var step: () -> Void = {}
+
+    init(simulation: Simulation, ends: Ends, packets: Int) {
+      self.simulation = simulation
+      self.ends = ends
+      left = packets
+      step = { [unowned(unsafe) self] in send() }
+    }
+
+    func start() { simulation.schedule(after: 1000, step) }
+
+    private func send() {
+      try? ends.sender.send(ends.payload)
+      left -= 1
+      if left > 0 { simulation.schedule(after: 1000, step) }
+      if left % 16 == 0 { drain() }
+    }
+
+    func drain() {
       while ends.receiver.receive() != nil { received += 1 }
-      return received
     }
   }
 
@@ -94,7 +117,8 @@ enum NetworkWorkloads {
   }
 
   private static func measure(
-    _ parameters: Workload.Parameters, _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path,
+    _ parameters: Workload.Parameters,
+    _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path,
     _ traffic: (Simulation, Ends) throws -> Int
   ) throws -> Measurement {
     let network = BenchmarkNetwork()
@@ -108,7 +132,10 @@ enum NetworkWorkloads {
     try sender.connect(to: destination, port: 9000)
     try greet(network.simulation, sender, receiver)
     let ends = Ends(
-      sender: sender, receiver: receiver, payload: [UInt8](repeating: 0xa5, count: 100))
+      sender: sender,
+      receiver: receiver,
+      payload: [UInt8](repeating: 0xa5, count: 100)
+    )
     let start = Usage.now()
     let events = network.simulation.eventCount
     let received = try traffic(network.simulation, ends)
@@ -132,7 +159,9 @@ enum NetworkWorkloads {
   /// Exchanges a few datagrams both ways: neighbours are resolved, bridges learn, conntrack sees a
   /// reply.
   private static func greet(
-    _ simulation: Simulation, _ sender: UDPSocket, _ receiver: UDPSocket
+    _ simulation: Simulation,
+    _ sender: UDPSocket,
+    _ receiver: UDPSocket
   ) throws {
     for _ in 0..<5 {
       try sender.send([0])

@@ -66,7 +66,13 @@ struct FlowCache {
   }
 
   /// Forgets everything: a setting or a device changed.
-  mutating func removeAll() { entries = [] }
+  mutating func removeAll() {
+    entries = []
+    epoch &+= 1
+  }
+
+  /// Counts how often everything was forgotten.
+  private(set) var epoch: UInt64 = 0
 }
 
 /// What the IP layer asks of the sockets above it.

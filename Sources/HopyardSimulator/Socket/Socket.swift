@@ -113,7 +113,11 @@ public class Socket {
   public let number: UInt32
   unowned let table: SocketTable
   /// The socket's options.
-  @exclusivity(unchecked) public var options = SocketOptions()
+  @exclusivity(unchecked) public var options = SocketOptions() {
+    didSet { optionEdits &+= 1 }
+  }
+  /// Counts changes of the options.
+  @exclusivity(unchecked) private(set) var optionEdits: UInt64 = 0
   /// The user that owns it.
   @exclusivity(unchecked) public var uid: UInt32 = 0
   /// The group that owns it.

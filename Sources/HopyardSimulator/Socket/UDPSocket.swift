@@ -13,6 +13,28 @@ public final class UDPSocket: Socket {
   /// Groups joined: group and interface index.
   private var memberships: [(group: IPv4Address, ifindex: Int32)] = []
   private var isBoundToAddress = false
+  @exclusivity(unchecked) private var flow: ConnectedFlow?
+
+  /// The way of a connected socket's datagrams, which Linux keeps in the socket too
+  /// (`sk_dst_cache`); good until something that decides about it changes.
+  private struct ConnectedFlow {
+    var output: OutputOptions
+    var route: RouteDecision
+    var generation: UInt32
+    var epoch: UInt64
+    var optionEdits: UInt64
+  }
+
+  /// The kept way, if it is still right.
+  private var knownFlow: ConnectedFlow? {
+    guard let flow, isConnected, flow.generation == stack.routes.generation,
+      flow.epoch == stack.flows.epoch, flow.optionEdits == optionEdits, flow.output.uid == uid,
+      flow.output.gid == gid, flow.output.sourcePort == localPort,
+      flow.output.source == localAddress.rawValue, flow.output.destination == remoteAddress.rawValue,
+      flow.output.destinationPort == remotePort, stack.exceptions.isEmpty
+    else { return nil }
+    return flow
+  }
 
   /// Whether it has a peer.
   public var isConnected: Bool { remotePort != 0 }
@@ -60,6 +82,9 @@ public final class UDPSocket: Socket {
   ) throws(SocketError) {
     if let error = takeError() { throw error }
     guard bytes.count <= 65_507 else { throw .messageTooLong }
+    if address == nil, source == nil, let flow = knownFlow {
+      return try transmit(bytes, flow.output, flow.route)
+    }
     let destination: IPv4Address
     let destinationPort: UInt16
     if let address, let port {
@@ -82,6 +107,20 @@ public final class UDPSocket: Socket {
       if error == .networkUnreachable { stack.counters.count(.ipOutNoRoutes) }
       throw error
     }
+    if address == nil && source == nil && !stack.routes.multipathUsesNeighbours {
+      flow = ConnectedFlow(
+        output: output, route: route, generation: stack.routes.generation,
+        epoch: stack.flows.epoch, optionEdits: optionEdits)
+    }
+    try transmit(bytes, output, route)
+  }
+
+  /// Makes a datagram and sends it by a known way.
+  private func transmit(
+    _ bytes: [UInt8], _ output: OutputOptions, _ route: RouteDecision
+  ) throws(SocketError) {
+    let destination = IPv4Address(rawValue: output.destination)
+    let destinationPort = output.destinationPort
     var packet = stack.simulation.pool.make(count: 8 + bytes.count)
     packet.setU16(localPort, at: 0)
     packet.setU16(destinationPort, at: 2)

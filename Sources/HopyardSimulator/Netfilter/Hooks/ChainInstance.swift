@@ -76,7 +76,18 @@ public final class NetfilterShared {
   private var compiled: [ObjectIdentifier: Compiled] = [:]
   private var sweepLimit = 256
 
-  init() {}
+  /// What a match without a state is given.
+  let noState: UnsafeMutablePointer<MatchState>
+
+  init() {
+    noState = .allocate(capacity: 1)
+    noState.initialize(to: MatchState())
+  }
+
+  deinit {
+    noState.deinitialize(count: 1)
+    noState.deallocate()
+  }
 
   /// The compiled form of a chain.
   func compile(_ chain: Chain, in simulation: Simulation) -> CompiledChain {

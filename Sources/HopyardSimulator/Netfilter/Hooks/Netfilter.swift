@@ -62,15 +62,7 @@ public final class Netfilter {
     simulation = environment.simulation
     shared = simulation.netfilter
     stack = .allocate(capacity: stackCapacity)
-    noState = .allocate(capacity: 1)
-    noState.initialize(to: MatchState())
-  }
-
-  deinit {
-    noState.deinitialize(count: 1)
-    noState.deallocate()
-    stack.deallocate()
-    stations?.deallocate()
+    noState = shared.noState
   }
 
   /// Whether nothing stands at any hook, so that packets need not be shown to it.

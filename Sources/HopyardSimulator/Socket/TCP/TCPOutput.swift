@@ -148,7 +148,8 @@ extension TCPSocket {
     retransmissions = 0
     retransmissionTimeout = .seconds(1)
     startRetransmitTimer()
-    if !send(.syn, sequence: initialSend), let error = wire.lastError, error == .hostUnreachable {
+    // Of the errors of the first SYN only a refusal counts (`tcp_connect`); it is sent again.
+    if !send(.syn, sequence: initialSend), let error = wire.lastError, error == .connectionRefused {
       finish(error)
     }
   }
