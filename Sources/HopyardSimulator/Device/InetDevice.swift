@@ -119,7 +119,13 @@ public struct InetDevice {
   /// The settings under `conf/DEVICE`.
   public internal(set) var settings = InterfaceSettings()
   /// The timers under `neigh/DEVICE`.
-  public internal(set) var neighbour = NeighbourParameters()
+  public internal(set) var neighbour: NeighbourParameters {
+    get { changedNeighbour.first ?? Self.standardNeighbour }
+    set { changedNeighbour = newValue == Self.standardNeighbour ? [] : [newValue] }
+  }
+  /// The timers where they are not the kernel's, which is rare: apart, to keep devices small.
+  private var changedNeighbour: [NeighbourParameters] = []
+  private static let standardNeighbour = NeighbourParameters()
   /// Joined groups.
   public internal(set) var groups: [MulticastMembership] = []
 }

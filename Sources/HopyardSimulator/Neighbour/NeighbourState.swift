@@ -49,7 +49,7 @@ public enum NeighbourState: UInt16, Sendable, CaseIterable {
 /// The neighbour timers and limits of a device, as in `/proc/sys/net/ipv4/neigh/DEVICE`.
 ///
 /// Times are in milliseconds where the kernel's file is, or kept in nanoseconds here.
-public struct NeighbourParameters: Sendable {
+public struct NeighbourParameters: Equatable, Sendable {
   /// `base_reachable_time_ms`.
   public var baseReachableTime: Int64 = .seconds(30)
   /// `retrans_time_ms`.

@@ -17,17 +17,26 @@ public final class UDPSocket: Socket {
 
   /// The way of a connected socket's datagrams, which Linux keeps in the socket too
   /// (`sk_dst_cache`); good until something that decides about it changes.
-  private struct ConnectedFlow {
-    var output: OutputOptions
-    var route: RouteDecision
-    var generation: UInt32
-    var epoch: UInt64
-    var optionEdits: UInt64
+  private final class ConnectedFlow {
+    let output: OutputOptions
+    let route: RouteDecision
+    let generation: UInt32
+    let epoch: UInt64
+    let optionEdits: UInt64
+
+    init(_ output: OutputOptions, _ route: RouteDecision, _ stack: IPv4Stack, _ edits: UInt64) {
+      self.output = output
+      self.route = route
+      generation = stack.routes.generation
+      epoch = stack.flows.epoch
+      optionEdits = edits
+    }
   }
 
   /// The kept way, if it is still right.
-  private var knownFlow: ConnectedFlow? {
-    guard let flow, isConnected, flow.generation == stack.routes.generation,
+  @inline(__always)
+  private func knownFlow(_ stack: IPv4Stack) -> ConnectedFlow? {
+    guard let flow, remotePort != 0, flow.generation == stack.routes.generation,
       flow.epoch == stack.flows.epoch, flow.optionEdits == optionEdits, flow.output.uid == uid,
       flow.output.gid == gid, flow.output.sourcePort == localPort,
       flow.output.source == localAddress.rawValue, flow.output.destination == remoteAddress.rawValue,
@@ -82,8 +91,9 @@ public final class UDPSocket: Socket {
   ) throws(SocketError) {
     if let error = takeError() { throw error }
     guard bytes.count <= 65_507 else { throw .messageTooLong }
-    if address == nil, source == nil, let flow = knownFlow {
-      return try transmit(bytes, flow.output, flow.route)
+    let stack = self.stack
+    if address == nil, source == nil, let flow = knownFlow(stack) {
+      return try transmit(bytes, flow.output, flow.route, stack)
     }
     let destination: IPv4Address
     let destinationPort: UInt16
@@ -108,16 +118,14 @@ public final class UDPSocket: Socket {
       throw error
     }
     if address == nil && source == nil && !stack.routes.multipathUsesNeighbours {
-      flow = ConnectedFlow(
-        output: output, route: route, generation: stack.routes.generation,
-        epoch: stack.flows.epoch, optionEdits: optionEdits)
+      flow = ConnectedFlow(output, route, stack, optionEdits)
     }
-    try transmit(bytes, output, route)
+    try transmit(bytes, output, route, stack)
   }
 
   /// Makes a datagram and sends it by a known way.
   private func transmit(
-    _ bytes: [UInt8], _ output: OutputOptions, _ route: RouteDecision
+    _ bytes: [UInt8], _ output: OutputOptions, _ route: RouteDecision, _ stack: IPv4Stack
   ) throws(SocketError) {
     let destination = IPv4Address(rawValue: output.destination)
     let destinationPort = output.destinationPort

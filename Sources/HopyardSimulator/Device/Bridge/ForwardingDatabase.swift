@@ -53,10 +53,10 @@ public final class FDBEntry {
 ///
 /// An entry that is too old counts as absent; it is thrown away when the table grows or is listed.
 final class ForwardingDatabase {
-  private var keys: ContiguousArray<UInt64>
+  @exclusivity(unchecked) private var keys: ContiguousArray<UInt64>
   @exclusivity(unchecked) private var slots: ContiguousArray<FDBEntry?>
-  private var taken = 0
-  private var lastSequence: UInt64 = 0
+  @exclusivity(unchecked) private var taken = 0
+  @exclusivity(unchecked) private var lastSequence: UInt64 = 0
   /// How long an entry lives after its address was heard.
   @exclusivity(unchecked) var ageingTime: Int64 = .seconds(300)
 
