@@ -12,6 +12,7 @@ public final class ExplanationText: Tracer {
   /// Makes a printer that gives each line, with its newline, to `write`.
   public init(write: @escaping (String) -> Void) { self.write = write }
 
+  /// Writes one step as a line of text.
   public func record(_ step: TraceStep) { write(Self.line(step)) }
 
   /// One step as a line.
@@ -59,6 +60,7 @@ public final class ExplanationJSON: Tracer {
   /// Makes a printer that gives each line, with its newline, to `write`.
   public init(write: @escaping (String) -> Void) { self.write = write }
 
+  /// Writes one step as a line of JSON.
   public func record(_ step: TraceStep) { write(Self.line(step)) }
 
   static func line(_ step: TraceStep) -> String {

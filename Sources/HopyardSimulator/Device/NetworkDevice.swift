@@ -116,15 +116,25 @@ enum ReceiveResult: ~Copyable {
 
 /// Packet and byte counters of a device, as `ip -s link` prints them.
 public struct DeviceStatistics: Sendable {
+  /// Packets received.
   public var receivedPackets: UInt64 = 0
+  /// Bytes of the received packets.
   public var receivedBytes: UInt64 = 0
+  /// Frames received that were malformed or too long.
   public var receiveErrors: UInt64 = 0
+  /// Packets received that were dropped.
   public var receiveDropped: UInt64 = 0
+  /// Multicast packets among the received.
   public var receivedMulticast: UInt64 = 0
+  /// Packets sent.
   public var sentPackets: UInt64 = 0
+  /// Bytes of the sent packets.
   public var sentBytes: UInt64 = 0
+  /// Packets that could not be sent for an error.
   public var sendErrors: UInt64 = 0
+  /// Packets to be sent that were dropped.
   public var sendDropped: UInt64 = 0
+  /// How often the carrier came or went.
   public var carrierChanges: UInt64 = 0
 
   /// All zero.

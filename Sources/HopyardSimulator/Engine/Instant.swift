@@ -14,6 +14,7 @@ public struct Instant: Comparable, Hashable, Sendable {
   /// The end of representable time.
   public static let distantFuture = Instant(nanoseconds: .max)
 
+  /// Whether one instant is earlier than another.
   @inlinable
   public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 

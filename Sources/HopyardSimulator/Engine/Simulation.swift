@@ -48,8 +48,9 @@ public final class Simulation {
   }
   /// Where the steps of packets' journeys go; nil when nobody asks.
   @exclusivity(unchecked) public var tracer: (any Tracer)?
-  /// Called every 65,536 events of a run; the run ends when it gives false. For interrupts and
-  /// progress.
+  /// Called every 65,536 events of a run; the run ends when it gives false.
+  ///
+  /// For interrupts and progress.
   public var heartbeat: (() -> Bool)?
   /// The packets' memory.
   public let pool = PacketPool()

@@ -94,8 +94,10 @@ extension NetworkNamespace: DeviceHost {
 }
 
 extension NetworkNamespace: RouteDeviceInformation {
+  /// The devices' numbers in ascending order.
   public var routeDeviceIndices: [Int32] { devices.all.map(\.ifindex) }
 
+  /// What routing needs to know of a device, or nil if there is no such device.
   public func routeDeviceFacts(_ ifindex: Int32) -> RouteDeviceFacts? {
     guard let device = devices[ifindex] else { return nil }
     var facts: RouteDeviceFacts = []
@@ -121,23 +123,30 @@ extension NetworkNamespace: RouteDeviceInformation {
     return facts
   }
 
+  /// The number of the device of this name, or nil.
   public func routeDeviceIndex(named name: String) -> Int32? { devices[name]?.ifindex }
 
+  /// The group of a device, 0 if there is no such device.
   public func routeDeviceGroup(_ ifindex: Int32) -> UInt32 { devices[ifindex]?.group ?? 0 }
 
+  /// The name of a device, or nil.
   public func routeDeviceName(_ ifindex: Int32) -> String? { devices[ifindex]?.name }
 
+  /// The IPv4 addresses of a device, in the order of its list.
   public func interfaceAddresses(_ ifindex: Int32) -> [InterfaceAddress<UInt32>] {
     devices[ifindex]?.inet.addresses ?? []
   }
 
+  /// Whether any device has this IPv4 address.
   public func hasInterfaceAddress(_ address: UInt32) -> Bool { devices.isLocalAddress(address) }
 
+  /// The state of a neighbour as the bits `NUD_*`, 0 if there is no entry.
   public func neighbourState(_ address: UInt32, on ifindex: Int32) -> UInt16 {
     guard let device = devices[ifindex] else { return 0 }
     return ipv4.neighbours.find(address, on: device.number)?.state.rawValue ?? 0
   }
 
+  /// Whether a device hears a group: it joined it, or it is 224.0.0.1 or IGMP, which all hear.
   public func isMember(of group: UInt32, on ifindex: Int32, source: UInt32, ipProtocol: UInt8)
     -> Bool
   {

@@ -16,9 +16,11 @@ public struct NeighbourView: Sendable {
   public var isExternallyLearned: Bool
   /// The protocol that made it.
   public var origin: UInt8
-  /// Seconds since it was used, confirmed and updated.
+  /// Seconds since it was used.
   public var used: Int64
+  /// Seconds since it was confirmed.
   public var confirmed: Int64
+  /// Seconds since it was updated.
   public var updated: Int64
   /// How many probes were sent.
   public var probes: Int

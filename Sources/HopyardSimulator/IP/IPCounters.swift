@@ -87,7 +87,9 @@ public enum IPCounter: String, CaseIterable, Sendable {
   var index: Int { Int(unsafeBitCast(self, to: UInt8.self)) }
 }
 
-/// A namespace's counters. They exist once something was counted.
+/// A namespace's counters.
+///
+/// They exist once something was counted.
 public struct IPCounters: Sendable {
   private var receives: UInt64 = 0
   private var forwarded: UInt64 = 0

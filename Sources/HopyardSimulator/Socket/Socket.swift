@@ -107,7 +107,9 @@ public enum PathMTUDiscovery: Int32, Sendable {
   case omit = 5
 }
 
-/// A socket of a namespace. Operations never block; programs wait on the wait queues.
+/// A socket of a namespace.
+///
+/// Operations never block; programs wait on the wait queues.
 public class Socket {
   /// Its number, which packets carry; never 0.
   public let number: UInt32

@@ -39,7 +39,8 @@ public final class UDPSocket: Socket {
     guard let flow, remotePort != 0, flow.generation == stack.routes.generation,
       flow.epoch == stack.flows.epoch, flow.optionEdits == optionEdits, flow.output.uid == uid,
       flow.output.gid == gid, flow.output.sourcePort == localPort,
-      flow.output.source == localAddress.rawValue, flow.output.destination == remoteAddress.rawValue,
+      flow.output.source == localAddress.rawValue,
+      flow.output.destination == remoteAddress.rawValue,
       flow.output.destinationPort == remotePort, stack.exceptions.isEmpty
     else { return nil }
     return flow
@@ -125,7 +126,10 @@ public final class UDPSocket: Socket {
 
   /// Makes a datagram and sends it by a known way.
   private func transmit(
-    _ bytes: [UInt8], _ output: OutputOptions, _ route: RouteDecision, _ stack: IPv4Stack
+    _ bytes: [UInt8],
+    _ output: OutputOptions,
+    _ route: RouteDecision,
+    _ stack: IPv4Stack
   ) throws(SocketError) {
     let destination = IPv4Address(rawValue: output.destination)
     let destinationPort = output.destinationPort
@@ -203,8 +207,10 @@ public final class UDPSocket: Socket {
     if let device = stack.devices[membership.ifindex] { stack.leave(group, on: device) }
   }
 
-  /// Whether the socket hears a group on a device. As with `IP_MULTICAST_ALL`, a socket without
-  /// memberships hears every group that somebody joined.
+  /// Whether the socket hears a group on a device.
+  ///
+  /// As with `IP_MULTICAST_ALL`, a socket without memberships hears every group that somebody
+  /// joined.
   func hears(_ group: IPv4Address, on ifindex: Int32) -> Bool {
     memberships.isEmpty
       || memberships.contains { $0.group == group && $0.ifindex == ifindex }

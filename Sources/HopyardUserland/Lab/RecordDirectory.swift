@@ -17,6 +17,7 @@ public struct RecordError: Error, Sendable, CustomStringConvertible {
   /// The system's reason.
   public var reason: String
 
+  /// The file and the reason, as `path: reason`.
   public var description: String { "\(path): \(reason)" }
 }
 

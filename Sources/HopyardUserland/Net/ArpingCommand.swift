@@ -109,7 +109,7 @@ enum ArpingCommand {
   private static func device(_ process: Process, _ name: String?, _ isQuiet: Bool)
     async throws(ProcessExit) -> NetworkDevice?
   {
-    let devices = process.namespace.devices!
+    let devices: DeviceTable = process.namespace.devices
     guard let name else {
       let candidate = devices.all.first {
         $0.isUp && $0.isEthernet && !$0.isLoopback && !$0.isNoARP

@@ -101,7 +101,7 @@ enum NetcatCommand {
     host: String,
     port text: String
   ) async throws(ProcessExit) -> Int32 {
-    let sockets = process.namespace.sockets!
+    let sockets: SocketTable = process.namespace.sockets
     var address = IPv4Address.any
     if !host.isEmpty {
       guard let found = process.resolve(host) else {
@@ -246,7 +246,7 @@ enum NetcatCommand {
     _ address: IPv4Address,
     _ port: UInt16
   ) async throws(ProcessExit) -> Channel? {
-    let sockets = process.namespace.sockets!
+    let sockets: SocketTable = process.namespace.sockets
     let source = try await sourceAddress(process, options)
     let kind = options.isUDP ? "udp" : "tcp"
     let shown =

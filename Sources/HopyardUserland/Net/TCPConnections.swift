@@ -26,8 +26,9 @@ final class TCPChannel: Channel {
 }
 
 extension Process {
-  /// Connects and waits for the outcome: nil when the connection is made. Past the deadline the
-  /// outcome is `inProgress`.
+  /// Connects and waits for the outcome: nil when the connection is made.
+  ///
+  /// Past the deadline the outcome is `inProgress`.
   func connect(
     _ socket: TCPSocket,
     to address: IPv4Address,

@@ -89,7 +89,7 @@ private final class Tcpdump {
   // MARK: Listening
 
   private func listen(_ filter: CaptureFilter?) async throws(ProcessExit) -> Int32 {
-    let devices = process.namespace.devices!
+    let devices: DeviceTable = process.namespace.devices
     let chosen: NetworkDevice?
     if let name = parsed["i"] {
       chosen = devices[name] ?? Int32(name).flatMap { devices[$0] }

@@ -3,6 +3,7 @@ public struct Command: Sendable {
   /// Runs the command, without its name among the arguments, and gives its exit status.
   public typealias Body = @Sendable (Process, [String]) async throws(ProcessExit) -> Int32
 
+  /// The name by which the shell finds it.
   public let name: String
   /// Whether the shell itself has it, so that starting it costs no time.
   public var isBuiltin: Bool
@@ -116,7 +117,9 @@ public final class CommandCheck {
   /// The texts of the arguments; nil where they show only when they run.
   public var texts: [String?] { arguments.map(\.text) }
 
-  /// Says that an argument, or the command itself (nil), is not modelled. `at` counts bytes in it.
+  /// Says that an argument, or the command itself (nil), is not modelled.
+  ///
+  /// `at` counts bytes in it.
   public func report(_ index: Int?, at byte: Int = 0, _ message: String) {
     guard let index, arguments.indices.contains(index) else {
       reported(source.problem(at: offset, message))

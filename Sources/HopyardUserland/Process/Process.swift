@@ -4,6 +4,7 @@ import HopyardSimulator
 public final class Process {
   /// The machine it runs on.
   public let userland: Userland
+  /// Its process number, as `kill` takes it.
   public let pid: Int32
   /// The process that started it; nil for the first.
   public private(set) var parent: Process?

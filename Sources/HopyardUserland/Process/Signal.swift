@@ -1,19 +1,30 @@
 /// A signal by its Linux number.
 public struct Signal: RawRepresentable, Hashable, Sendable, CustomStringConvertible {
+  /// The number of the signal.
   public let rawValue: Int32
 
   /// Takes a signal number.
   public init(rawValue: Int32) { self.rawValue = rawValue }
 
+  /// `SIGHUP`, 1.
   public static let hangup = Signal(rawValue: 1)
+  /// `SIGINT`, 2.
   public static let interrupt = Signal(rawValue: 2)
+  /// `SIGQUIT`, 3.
   public static let quit = Signal(rawValue: 3)
+  /// `SIGKILL`, 9.
   public static let kill = Signal(rawValue: 9)
+  /// `SIGUSR1`, 10.
   public static let user1 = Signal(rawValue: 10)
+  /// `SIGUSR2`, 12.
   public static let user2 = Signal(rawValue: 12)
+  /// `SIGPIPE`, 13.
   public static let pipe = Signal(rawValue: 13)
+  /// `SIGALRM`, 14.
   public static let alarm = Signal(rawValue: 14)
+  /// `SIGTERM`, 15.
   public static let terminate = Signal(rawValue: 15)
+  /// `SIGCHLD`, 17.
   public static let child = Signal(rawValue: 17)
 
   static let names: [(name: String, number: Int32)] = [

@@ -42,9 +42,9 @@ public final class Shell {
   var name = "bash"
   var functions: [String: FunctionBody] = [:]
   var options = Options()
-  /// `$?`
+  /// The exit status of the last command, `$?`.
   var status: Int32 = 0
-  /// `$!`
+  /// The number of the last background process, `$!`.
   var lastBackground: Int32?
   /// Background processes that were not waited for.
   var jobs: [Process] = []

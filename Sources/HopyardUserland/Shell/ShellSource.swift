@@ -1,6 +1,8 @@
 /// A place in a file as editors count it: lines and columns from 1, columns in characters.
 public struct SourceLocation: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The line, from 1.
   public var line: Int
+  /// The column in characters, from 1.
   public var column: Int
 
   /// Creates a location.
@@ -9,17 +11,22 @@ public struct SourceLocation: Hashable, Comparable, Sendable, CustomStringConver
     self.column = column
   }
 
+  /// Whether one place comes before another in the same file.
   public static func < (a: SourceLocation, b: SourceLocation) -> Bool {
     (a.line, a.column) < (b.line, b.column)
   }
 
+  /// The place as `line:column`.
   public var description: String { "\(line):\(column)" }
 }
 
 /// Something wrong at a place of a file, printed as `file:line:column: message`.
 public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The name of the file.
   public var file: String
+  /// The place in the file.
   public var location: SourceLocation
+  /// What is wrong there.
   public var message: String
 
   /// Creates a problem.
@@ -29,12 +36,15 @@ public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
     self.message = message
   }
 
+  /// The problem as `file:line:column: message`.
   public var description: String { "\(file):\(location): \(message)" }
 }
 
 /// The text of a lab file, which turns the byte offsets of the syntax tree into places.
 public final class ShellSource: Sendable {
+  /// The name of the file.
   public let name: String
+  /// The bytes of the file.
   public let bytes: [UInt8]
   private let lineStarts: [Int]
 
@@ -87,6 +97,7 @@ public final class ShellSource: Sendable {
 
 /// A stretch of shell text of which every byte still knows where in the file it came from.
 public struct ShellText: Sendable {
+  /// The bytes of the text.
   public var bytes: [UInt8]
   /// For each byte, and for the end, its offset in the file.
   public var offsets: [Int]

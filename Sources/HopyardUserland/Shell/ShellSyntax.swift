@@ -2,28 +2,39 @@
 
 /// Commands one after the other.
 public struct CommandList: Sendable {
+  /// The commands in the order in which they run.
   public var items: [ListItem] = []
 }
 
 /// A chain of pipelines, ended by `;`, a new line or `&`.
 public struct ListItem: Sendable {
+  /// The pipeline that always runs.
   public var first: Pipeline
+  /// The pipelines after it, each behind `&&` (`isAnd`) or `||`.
   public var rest: [(isAnd: Bool, pipeline: Pipeline)] = []
+  /// Whether the chain ends with `&` and runs in the background.
   public var isBackground = false
 }
 
 /// Commands joined by `|`.
 public struct Pipeline: Sendable {
+  /// Where it begins in the file, in bytes.
   public var offset: Int
+  /// Whether `!` inverts its exit status.
   public var isNegated = false
+  /// Whether `time` measures it.
   public var isTimed = false
+  /// Its commands, from the first writer to the last reader.
   public var commands: [ShellCommand]
 }
 
 /// One command, simple or compound, with its redirections.
 public struct ShellCommand: Sendable {
+  /// Where it begins in the file, in bytes.
   public var offset: Int
+  /// What kind of command it is, with its parts.
   public var kind: Kind
+  /// Its redirections, in the order in which they are made.
   public var redirections: [Redirection] = []
 
   /// What kind of command it is.
@@ -50,16 +61,23 @@ public final class FunctionBody: Sendable {
 
 /// `name=value` before a command or alone.
 public struct Assignment: Sendable {
+  /// Where it begins in the file, in bytes.
   public var offset: Int
+  /// The name of the variable.
   public var name: String
+  /// Whether the value is appended, as with `name+=value`.
   public var isAppend: Bool
+  /// The value before expansion.
   public var value: Word
 }
 
 /// `>file`, `2>&1`, `<<EOF` and their kin.
 public struct Redirection: Sendable {
+  /// Where it begins in the file, in bytes.
   public var offset: Int
+  /// The descriptor named before the operator; nil for the one usual for it.
   public var descriptor: Int32?
+  /// What is done to the descriptor.
   public var kind: Kind
 
   /// What is done to the descriptor.
@@ -76,7 +94,9 @@ public struct Redirection: Sendable {
 
 /// A word of a command before expansion.
 public struct Word: Sendable {
+  /// Where it begins in the file, in bytes.
   public var offset: Int
+  /// The pieces that together make the word.
   public var parts: [WordPart]
 
   /// The text of a word in which nothing is to be expanded; nil otherwise.
@@ -140,8 +160,11 @@ public final class CommandSubstitution: Sendable {
 
 /// `$name`, `${name}` and what may follow the name in braces.
 public struct ParameterExpansion: Sendable {
+  /// Where it begins in the file, in bytes.
   public var offset: Int
+  /// The name of the variable, or the sign or digits of a special parameter.
   public var name: String
+  /// What is done with the value.
   public var operation: Operation = .value
 
   /// What is done with the value.
@@ -172,7 +195,9 @@ public indirect enum ConditionalExpression: Sendable {
 
 /// What is wrong with shell text, and where.
 public struct ShellSyntaxError: Error, Sendable {
+  /// Where in the file it is wrong, in bytes.
   public var offset: Int
+  /// What is wrong there.
   public var message: String
   /// What the text lacks when it ends too early.
   public var missing: Missing?

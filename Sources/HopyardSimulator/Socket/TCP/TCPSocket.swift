@@ -154,8 +154,10 @@ public final class TCPSocket: Socket {
   /// Whether a complete connection waits.
   public var hasConnection: Bool { !acceptQueue.isEmpty }
 
-  /// Begins to connect. `writable` is woken when the connection is made or failed; then
-  /// `isEstablished` or `takeError()` tell.
+  /// Begins to connect.
+  ///
+  /// `writable` is woken when the connection is made or failed; then `isEstablished` or
+  /// `takeError()` tell.
   public func connect(to address: IPv4Address, port: UInt16) throws(SocketError) {
     guard state == .closed else { throw state == .synSent ? .alreadyInProgress : .alreadyConnected }
     if let error = takeError() { throw error }
