@@ -7,8 +7,8 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Say what is wrong or not modelled in a lab, without running it.",
     discussion: """
-      Prints file:line:column and what was found for each problem, and exits with 2 if there is
-      one. What only shows at run time ($command) is not looked at.
+      Prints file:line:column and what was found for each problem, and exits with 2
+      if there is one. What only shows at run time ($command) is not looked at.
       """
   )
 

@@ -8,9 +8,10 @@ struct HopyardCommand: ParsableCommand {
     abstract:
       "Plays Linux networking packet by packet, without root, and writes a pcap of every hop.",
     discussion: """
-      A lab is a text file with the commands that you would type as root on Linux: ip, bridge,
-      iptables, ping, nc and the rest of the shell. Hopyard runs it in one process, in virtual
-      time, on a model of the Linux network stack. A first lab of five lines:
+      A lab is a text file with the commands that you would type as root on Linux:
+      ip, bridge, iptables, ping, nc and the shell around them. Hopyard runs it in
+      one process, in virtual time, on a model of the Linux network stack. A first
+      lab of five lines:
 
         ip netns add a
         ip link add v0 type veth peer name eth0 netns a
@@ -20,14 +21,14 @@ struct HopyardCommand: ParsableCommand {
 
       Save it as first.lab, then:
 
-        hopyard run first.lab                   what the commands print
-        hopyard run first.lab --pcap out        and a pcap of every interface in out/
-        hopyard run first.lab --explain         and each packet's journey
-        hopyard shell first.lab                 and a prompt in the simulated host afterwards
+        hopyard run first.lab              what the commands print
+        hopyard run first.lab --pcap out   and a pcap of every interface, in out/
+        hopyard run first.lab --explain    and each packet's journey
+        hopyard shell first.lab            and then a prompt in the simulated host
 
-      Exit status: 0 all went well; 1 a `set -e' lab was ended by a command, or the run hit its
-      limit of time or events; 2 bad input, told as file:line:column, or a file that cannot be
-      written.
+      Exit status: 0 all went well; 1 a `set -e' lab was ended by a command, or the
+      run hit its limit of time or events; 2 bad input, told as file:line:column,
+      or a file that cannot be written.
       """,
     version: HopyardVersion.text,
     subcommands: [RunCommand.self, CheckCommand.self, ShellCommand.self]

@@ -15,8 +15,8 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run a lab in virtual time.",
     discussion: """
-      The whole file is checked first: unknown commands, options and syntax are refused before
-      anything runs. Standard output is what the lab's commands print.
+      The whole file is checked first: unknown commands, options and syntax are
+      refused before anything runs. Standard output is what the lab's commands print.
       """
   )
 

@@ -15,8 +15,9 @@ struct ShellCommand: ParsableCommand {
     commandName: "shell",
     abstract: "Give a prompt in the simulated host, after a lab if one is named.",
     discussion: """
-      The same commands as in labs; variables, background jobs and virtual time go on from line
-      to line. `history' lists the lines typed, `exit' or Control-D leaves.
+      The same commands as in labs; variables, background jobs and virtual time go
+      on from line to line. `history' lists the lines typed; `exit' or Control-D
+      leaves.
       """
   )
 
