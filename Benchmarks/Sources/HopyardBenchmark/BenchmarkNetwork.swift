@@ -2,13 +2,18 @@ import Hopyard
 
 /// A network under measurement: hosts with addresses and routes, joined by veth pairs.
 final class BenchmarkNetwork {
-  /// A lab without lines: a machine with its commands, of which rules need `iptables-restore`.
-  private let lab = Lab(name: "benchmark.lab", text: "")
+  let simulation: Simulation
   private let machine: Machine
+  /// A lab without lines: a machine with its commands, of which rules need `iptables-restore`.
+  private let lab: Lab?
 
-  var simulation: Simulation { lab.simulation }
-
-  init() { machine = lab.machine }
+  /// Makes an empty network; only one that loads rules needs commands.
+  init(hasCommands: Bool = true) {
+    let lab = hasCommands ? Lab(name: "benchmark.lab", text: "") : nil
+    self.lab = lab
+    simulation = lab?.simulation ?? Simulation()
+    machine = lab?.machine ?? Machine(simulation: simulation)
+  }
 
   /// A host: a namespace with `lo` up.
   func host(_ name: String) throws -> NetworkNamespace {
@@ -125,6 +130,7 @@ final class BenchmarkNetwork {
 
   /// Loads rules, in the format of `iptables-save`, into a host.
   func load(_ rules: String, into host: NetworkNamespace) throws {
+    guard let lab else { throw Options.Failure(message: "a network without commands") }
     let text = "ip netns exec \(host.name) iptables-restore <<'END'\n\(rules)END\n"
     let source = ShellSource(name: "rules", text: text)
     for line in source.logicalLines() {

@@ -33,7 +33,7 @@ enum NetworkWorkloads {
   /// Ten seconds in the life of hosts that do nothing: what each costs in memory.
   static func idle(_ parameters: Workload.Parameters) throws -> Measurement {
     let before = Usage.now()
-    let network = BenchmarkNetwork()
+    let network = BenchmarkNetwork(hasCommands: false)
     try network.mesh(hosts: parameters.hosts)
     let ready = Usage.now()
     network.simulation.run(until: network.simulation.now + .seconds(10))

@@ -137,7 +137,7 @@ struct FrameFuzzer {
   private func entrances(_ lab: Lab) throws -> [Entrance] {
     let namespaces = lab.machine.namespaces
     let devices = namespaces.flatMap(\.devices.all)
-    let macs = devices.map(\.mac.rawValue).filter { $0 != 0 }
+    let macs = devices.map { $0.mac.rawValue }.filter { $0 != 0 }
     let router = lab.machine.namespace(named: "r")
     return try Self.kinds.map { kind, name, interface, into in
       guard let namespace = lab.machine.namespace(named: name),
