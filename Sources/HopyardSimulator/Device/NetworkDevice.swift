@@ -148,7 +148,7 @@ public struct DeviceStatistics: Sendable {
 /// kind does in its own way.
 public class NetworkDevice {
   /// The device's number on its machine; it never changes.
-  public let number: UInt32
+  public final let number: UInt32
   /// The simulation to which it belongs.
   public unowned(unsafe) let simulation: Simulation
   /// The namespace in which it is.
@@ -162,47 +162,47 @@ public class NetworkDevice {
   /// Takes IPv4 packets, without a reference count; the namespace sets it.
   @exclusivity(unchecked) var networkLayer: Unmanaged<NetworkLayer>?
   /// Its name, unique in its namespace.
-  @exclusivity(unchecked) public internal(set) var name: String
+  @exclusivity(unchecked) public final internal(set) var name: String
   /// The number that stands for its name.
-  @exclusivity(unchecked) public internal(set) var nameID: UInt32
+  @exclusivity(unchecked) public final internal(set) var nameID: UInt32
   /// Its index in its namespace.
-  @exclusivity(unchecked) public internal(set) var ifindex: Int32
+  @exclusivity(unchecked) public final internal(set) var ifindex: Int32
   /// Its MAC address; zero where there is none.
-  @exclusivity(unchecked) public internal(set) var mac: MACAddress
+  @exclusivity(unchecked) public final internal(set) var mac: MACAddress
   /// The largest network-layer packet it takes.
-  @exclusivity(unchecked) public internal(set) var mtu: Int
+  @exclusivity(unchecked) public final internal(set) var mtu: Int
   /// `IFF_UP`.
-  @exclusivity(unchecked) public internal(set) var isUp = false
+  @exclusivity(unchecked) public final internal(set) var isUp = false
   /// Whether its link is there (`LOWER_UP` while up).
-  @exclusivity(unchecked) public internal(set) var hasCarrier = true
+  @exclusivity(unchecked) public final internal(set) var hasCarrier = true
   /// `IFF_NOARP`.
-  @exclusivity(unchecked) public internal(set) var isNoARP = false
+  @exclusivity(unchecked) public final internal(set) var isNoARP = false
   /// The operational state while it is up without a carrier.
   var stateWithoutCarrier = "DOWN"
   /// How many users want all frames (`IFF_PROMISC` while positive).
-  @exclusivity(unchecked) public internal(set) var promiscuity = 0
+  @exclusivity(unchecked) public final internal(set) var promiscuity = 0
   /// Whether the administrator set `promisc on`.
-  public internal(set) var isPromiscuousByHand = false
+  public final internal(set) var isPromiscuousByHand = false
   /// Whether the administrator set `allmulticast on`.
-  public internal(set) var isAllMulticast = false
+  public final internal(set) var isAllMulticast = false
   /// Whether the administrator switched multicast off.
-  public internal(set) var isMulticastOff = false
+  public final internal(set) var isMulticastOff = false
   /// Whether the administrator switched multicast on where the kind has it off.
-  public internal(set) var isMulticastOn = false
+  public final internal(set) var isMulticastOn = false
   /// It was up since it came to its namespace.
-  public internal(set) var hasBeenUp = false
+  public final internal(set) var hasBeenUp = false
   /// How many transmit queues the device says to have.
-  public internal(set) var transmitQueues = 1
+  public final internal(set) var transmitQueues = 1
   /// How many receive queues the device says to have.
-  public internal(set) var receiveQueues = 1
+  public final internal(set) var receiveQueues = 1
   /// The device group (`ip link set group`).
-  @exclusivity(unchecked) public internal(set) var group: UInt32 = 0
+  @exclusivity(unchecked) public final internal(set) var group: UInt32 = 0
   /// The alias (`ip link set alias`).
-  public internal(set) var alias = ""
+  public final internal(set) var alias = ""
   /// The transmit queue length.
-  public internal(set) var queueLength = 1000
+  public final internal(set) var queueLength = 1000
   /// The bridge or other device of which it is a part.
-  @exclusivity(unchecked) public internal(set) var master: NetworkDevice?
+  @exclusivity(unchecked) public final internal(set) var master: NetworkDevice?
   /// The device on which it stands (VLAN, macvlan), or the other end (veth).
   public var lower: NetworkDevice? { nil }
   /// Takes frames before the network layer.
@@ -214,23 +214,23 @@ public class NetworkDevice {
   /// VLAN devices that stand on this one.
   @exclusivity(unchecked) var vlans: [VLANDevice] = []
   /// Packet counters.
-  @exclusivity(unchecked) public internal(set) var statistics = DeviceStatistics()
+  @exclusivity(unchecked) public final internal(set) var statistics = DeviceStatistics()
   /// Its IPv4 side: addresses, settings, groups.
-  @exclusivity(unchecked) public internal(set) var inet: InetDevice
+  @exclusivity(unchecked) public final internal(set) var inet: InetDevice
   /// The capture point, or -1 before the namespace gave one.
   @exclusivity(unchecked) var capturePoint = -1
   /// Link-layer group addresses that it listens to, with use counts.
   var multicastFilter: [MACAddress: Int] = [:]
   /// Addresses besides its own that were added by hand.
-  public internal(set) var listenedAddresses: [MACAddress] = []
+  public final internal(set) var listenedAddresses: [MACAddress] = []
   /// Group addresses that were added by hand.
   var staticGroups: [MACAddress] = []
   /// It is being removed or was.
-  public internal(set) var isGone = false
+  public final internal(set) var isGone = false
   /// Namespaces that hold a filter on this device's frames (packet sockets).
   @exclusivity(unchecked) var packetSocketCount = 0
   /// Offload and other settings that `ethtool -K` accepted.
-  public internal(set) var features: [String: Bool] = [:]
+  public final internal(set) var features: [String: Bool] = [:]
 
   init(
     name: String,

@@ -112,7 +112,7 @@ public enum PathMTUDiscovery: Int32, Sendable {
 /// Operations never block; programs wait on the wait queues.
 public class Socket {
   /// Its number, which packets carry; never 0.
-  public let number: UInt32
+  public final let number: UInt32
   unowned let table: SocketTable
   /// The socket's options.
   @exclusivity(unchecked) public var options = SocketOptions() {
@@ -121,26 +121,26 @@ public class Socket {
   /// Counts changes of the options.
   @exclusivity(unchecked) private(set) var optionEdits: UInt64 = 0
   /// The user that owns it.
-  @exclusivity(unchecked) public var uid: UInt32 = 0
+  @exclusivity(unchecked) public final var uid: UInt32 = 0
   /// The group that owns it.
-  @exclusivity(unchecked) public var gid: UInt32 = 0
+  @exclusivity(unchecked) public final var gid: UInt32 = 0
   /// The process that owns it, as `ss -p` shows it.
-  public var owner: (name: String, pid: Int, descriptor: Int)?
+  public final var owner: (name: String, pid: Int, descriptor: Int)?
   /// Woken when there is something to read, or an error.
-  public let readable = WaitQueue()
+  public final let readable = WaitQueue()
   /// Woken when there is room to write, or a connection is made.
-  public let writable = WaitQueue()
+  public final let writable = WaitQueue()
   /// The error that the next operation returns (`SO_ERROR`).
-  @exclusivity(unchecked) public internal(set) var pendingError: SocketError?
+  @exclusivity(unchecked) public final internal(set) var pendingError: SocketError?
   /// The errors that `MSG_ERRQUEUE` gives.
-  public internal(set) var errorQueue: [SocketErrorReport] = []
+  public final internal(set) var errorQueue: [SocketErrorReport] = []
   /// Closed sockets take and give nothing.
-  @exclusivity(unchecked) public internal(set) var isClosed = false
+  @exclusivity(unchecked) public final internal(set) var isClosed = false
 
   @exclusivity(unchecked) private var queue: [Datagram] = []
   @exclusivity(unchecked) private var queueHead = 0
   /// How many bytes wait, as Linux charges them.
-  @exclusivity(unchecked) public private(set) var queuedBytes = 0
+  @exclusivity(unchecked) public final private(set) var queuedBytes = 0
 
   init(number: UInt32, table: SocketTable) {
     self.number = number
