@@ -51,6 +51,23 @@ import Testing
     ]
   }()
 
+  @Test func `a lab may end in the middle of a broadcast storm`() {
+    let lab = Lab(
+      name: "storm.lab",
+      text: """
+        ip link add br0 type bridge; ip link set br0 up
+        ip link add br1 type bridge; ip link set br1 up
+        ip link add a0 type veth peer name a1; ip link add b0 type veth peer name b1
+        ip link set a0 master br0 up; ip link set a1 master br1 up
+        ip link set b0 master br0 up; ip link set b1 master br1 up
+        ip addr add 10.0.0.1/24 dev br0
+        ping -c 1 -W 0.01 10.0.0.2
+        """
+    )
+    #expect(lab.run() == .finished)
+    #expect(lab.simulation.pool.outstanding > 0)
+  }
+
   @Test(arguments: ["va", "vp", "vq", "vp.5", "mv0", "dm0", "lo", "br0"])
   func `no frame crashes or hangs a device`(device: String) throws {
     let lab = Lab(name: "hostile.lab", text: Self.network)

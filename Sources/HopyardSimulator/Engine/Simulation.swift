@@ -83,6 +83,14 @@ public final class Simulation {
     executor.attach(to: self, handler: register(executor))
   }
 
+  deinit {
+    // What still holds packets goes before their memory does.
+    handlers.removeAll()
+    timers.removeAll()
+    // A packet that somebody keeps all the same must find its pool.
+    if pool.outstanding > 0 { _ = Unmanaged.passRetained(pool) }
+  }
+
   /// The random stream of a named consumer.
   public func randomSource(_ name: String) -> RandomSource {
     RandomSource(seed: seed, stream: name)
@@ -244,6 +252,9 @@ final class TimerTable: EventHandler {
     wheel?.push(at: time, Event(handler: handler, tag: index))
     return TimerToken(slot: index, generation: slots[Int(index)].generation)
   }
+
+  /// Forgets every closure; nothing runs afterwards.
+  func removeAll() { slots = [] }
 
   /// The slot stays taken until its event comes by, so an event never meets a later owner.
   func cancel(_ token: TimerToken) {
