@@ -15,7 +15,8 @@ let package = Package(
     .executable(name: "hopyard", targets: ["HopyardCLI"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
     .systemLibrary(
@@ -31,13 +32,60 @@ let package = Package(
       swiftSettings: settings
     ),
     .target(
+      name: "HopyardServices",
+      dependencies: ["HopyardWire", "HopyardSimulator"],
+      swiftSettings: settings
+    ),
+    .target(
       name: "HopyardUserland",
-      dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture"],
+      dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture", "HopyardServices"],
+      swiftSettings: settings
+    ),
+    .target(
+      name: "HopyardRules",
+      dependencies: ["HopyardWire", "HopyardSimulator", "HopyardUserland"],
+      swiftSettings: settings
+    ),
+    .target(
+      name: "HopyardContainers",
+      dependencies: [
+        "HopyardWire", "HopyardSimulator", "HopyardServices", "HopyardUserland",
+        .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: settings
+    ),
+    .target(
+      name: "HopyardDocker",
+      dependencies: [
+        "HopyardWire", "HopyardSimulator", "HopyardServices", "HopyardUserland",
+        "HopyardContainers",
+      ],
+      swiftSettings: settings
+    ),
+    .target(
+      name: "HopyardKubernetes",
+      dependencies: [
+        "HopyardWire", "HopyardSimulator", "HopyardServices", "HopyardUserland",
+        "HopyardContainers",
+      ],
+      swiftSettings: settings
+    ),
+    .target(
+      name: "HopyardScenarios",
+      dependencies: [
+        "HopyardWire", "HopyardSimulator", "HopyardCapture", "HopyardServices",
+        "HopyardUserland", "HopyardRules", "HopyardContainers", "HopyardDocker",
+        "HopyardKubernetes",
+      ],
       swiftSettings: settings
     ),
     .target(
       name: "Hopyard",
-      dependencies: ["HopyardWire", "HopyardSimulator", "HopyardCapture", "HopyardUserland"],
+      dependencies: [
+        "HopyardWire", "HopyardSimulator", "HopyardCapture", "HopyardServices",
+        "HopyardUserland", "HopyardRules", "HopyardContainers", "HopyardDocker",
+        "HopyardKubernetes", "HopyardScenarios",
+      ],
       swiftSettings: settings
     ),
     .executableTarget(
@@ -101,6 +149,48 @@ let package = Package(
     .testTarget(
       name: "NetToolsTests",
       dependencies: ["HopyardUserland"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "TCPTests",
+      dependencies: ["HopyardUserland", "HopyardSimulator", "HopyardWire"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "ServicesTests",
+      dependencies: ["HopyardServices", "HopyardUserland", "HopyardSimulator", "HopyardWire"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "RulesTests",
+      dependencies: ["HopyardRules", "HopyardUserland", "HopyardSimulator", "HopyardWire"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "DockerTests",
+      dependencies: [
+        "HopyardDocker", "HopyardContainers", "HopyardUserland", "HopyardSimulator",
+        "HopyardWire",
+      ],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "KubernetesTests",
+      dependencies: [
+        "HopyardKubernetes", "HopyardContainers", "HopyardUserland", "HopyardSimulator",
+        "HopyardWire",
+      ],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "ScenarioTests",
+      dependencies: ["HopyardScenarios", "Hopyard"],
+      swiftSettings: settings
+    ),
+    .testTarget(
+      name: "OracleTests",
+      dependencies: ["Hopyard"],
+      exclude: ["known.tsv"],
       swiftSettings: settings
     ),
     .testTarget(name: "ArchitectureTests", swiftSettings: settings),

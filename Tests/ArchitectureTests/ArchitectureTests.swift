@@ -11,8 +11,9 @@ import Testing
 
   /// The modules, each of which imports only those before it.
   static let modules = [
-    "HopyardWire", "HopyardSimulator", "CPcap", "HopyardCapture", "HopyardUserland", "Hopyard",
-    "HopyardCLI",
+    "HopyardWire", "HopyardSimulator", "CPcap", "HopyardCapture", "HopyardServices",
+    "HopyardUserland", "HopyardRules", "HopyardContainers", "HopyardDocker", "HopyardKubernetes",
+    "HopyardScenarios", "Hopyard", "HopyardCLI",
   ]
 
   /// The one object that holds a run together owns what the floors above the engine are made of.

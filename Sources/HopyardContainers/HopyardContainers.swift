@@ -1,0 +1,1 @@
+// What Docker and Kubernetes share: sandboxes, address pools, ports, YAML with places.

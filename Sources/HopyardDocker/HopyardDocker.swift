@@ -1,0 +1,1 @@
+// What dockerd does to a machine: networks, endpoints, rules, names, compose files.

@@ -1,0 +1,1 @@
+// Scenario files: machines, links, Docker hosts, clusters, steps and expectations.

@@ -1,0 +1,1 @@
+// Protocols that programs speak over the modelled kernel: DNS and HTTP, clients and servers.
