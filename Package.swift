@@ -189,7 +189,7 @@ let package = Package(
     ),
     .testTarget(
       name: "OracleTests",
-      dependencies: ["Hopyard"],
+      dependencies: ["Hopyard", "LabSupport"],
       exclude: ["known.tsv"],
       swiftSettings: settings
     ),
