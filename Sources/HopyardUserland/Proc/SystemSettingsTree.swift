@@ -36,9 +36,9 @@ final class SystemSettingsTree: VirtualTree {
     case ["hostname"]:
       return .setting(
         SystemSetting(
-          read: { process.userland.hostname },
+          read: { process.hostname },
           write: { text throws(Errno) in
-            process.userland.hostname = String(text.prefix { $0 != "\n" })
+            process.hostname = String(text.prefix { $0 != "\n" })
           }
         )
       )

@@ -18,6 +18,9 @@ public final class Process {
   public var directory = "/"
   /// Where `/etc/netns/NAME` takes the place of `/etc`.
   public var etcDirectory: String?
+  /// The name of the host as this process sees it, where it is not the machine's
+  /// (`uts_namespaces(7)`).
+  public var ownHostname: String?
   /// The command's name, for its messages.
   public var name = "bash"
   /// Signals that do not end it: `wait` reports them.
@@ -51,6 +54,7 @@ public final class Process {
       environment = parent.environment
       directory = parent.directory
       etcDirectory = parent.etcDirectory
+      ownHostname = parent.ownHostname
       name = parent.name
       ignoredSignals = parent.ignoredSignals
       place = parent.place
@@ -60,6 +64,12 @@ public final class Process {
 
   /// The clock.
   public var simulation: Simulation { userland.simulation }
+
+  /// What `hostname` prints.
+  public var hostname: String {
+    get { ownHostname ?? userland.hostname }
+    set { if ownHostname == nil { userland.hostname = newValue } else { ownHostname = newValue } }
+  }
 
   /// A copy of this process, which shares its open files.
   public func fork() throws(ProcessExit) -> Process {

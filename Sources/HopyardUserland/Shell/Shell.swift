@@ -117,7 +117,7 @@ public final class Shell {
     case "PPID": return process.parent.map { String($0.pid) } ?? "1"
     case "BASHPID": return String(process.pid)
     case "UID", "EUID": return String(process.uid)
-    case "HOSTNAME": return process.userland.hostname
+    case "HOSTNAME": return process.hostname
     default: return nil
     }
   }

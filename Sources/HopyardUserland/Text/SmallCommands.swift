@@ -105,9 +105,9 @@ enum SmallCommands {
       arguments
     )
     if let name = options.operands.first {
-      process.userland.hostname = name
+      process.hostname = name
     } else {
-      try await process.print(process.userland.hostname + "\n")
+      try await process.print(process.hostname + "\n")
     }
     return 0
   }
@@ -117,7 +117,7 @@ enum SmallCommands {
   {
     let options = try await process.options(OptionSpecification("asnrvmpio"), arguments)
     let fields = [
-      ("s", "Linux"), ("n", process.userland.hostname), ("r", "6.18.0"), ("v", "#1 SMP"),
+      ("s", "Linux"), ("n", process.hostname), ("r", "6.18.0"), ("v", "#1 SMP"),
       ("m", "x86_64"), ("o", "GNU/Linux"),
     ]
     let chosen = fields.filter { key, _ in
