@@ -134,6 +134,10 @@ public struct DeviceStatistics: Sendable {
   public var sendErrors: UInt64 = 0
   /// Packets to be sent that were dropped.
   public var sendDropped: UInt64 = 0
+  /// Packets that could not be sent because no way led to the far end.
+  public var carrierErrors: UInt64 = 0
+  /// Packets that a tunnel would have sent through itself.
+  public var collisions: UInt64 = 0
   /// How often the carrier came or went.
   public var carrierChanges: UInt64 = 0
 
@@ -215,6 +219,10 @@ public class NetworkDevice {
   @exclusivity(unchecked) var vlans: [VLANDevice] = []
   /// Packet counters.
   @exclusivity(unchecked) public final internal(set) var statistics = DeviceStatistics()
+  /// How many bytes of a received frame the kind does not count.
+  @exclusivity(unchecked) final var uncountedBytes = 0
+  /// Whether the device wants to know each packet's next hop, as tunnels without a fixed end do.
+  @exclusivity(unchecked) final var takesNextHop = false
   /// Its IPv4 side: addresses, settings, groups.
   @exclusivity(unchecked) public final internal(set) var inet: InetDevice
   /// The capture point, or -1 before the namespace gave one.
@@ -312,7 +320,7 @@ public class NetworkDevice {
     }
     if packet.metadata.type != .loopback {
       statistics.receivedPackets &+= 1
-      statistics.receivedBytes &+= UInt64(packet.count)
+      statistics.receivedBytes &+= UInt64(packet.count &- uncountedBytes)
     }
     process(packet)
   }

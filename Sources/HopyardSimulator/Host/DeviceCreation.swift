@@ -188,7 +188,7 @@ extension NetworkNamespace {
   }
 
   /// The name of a new device; it must be free.
-  private func freeName(_ link: NewLink, prefix: String, besides other: String? = nil)
+  func freeName(_ link: NewLink, prefix: String, besides other: String? = nil)
     throws(LinkError) -> String
   {
     if let name = link.name, !name.contains("%") {
@@ -201,7 +201,7 @@ extension NetworkNamespace {
     return "\(pattern)\(number)"
   }
 
-  private func check(_ link: NewLink, _ range: ClosedRange<Int>) throws(LinkError) {
+  func check(_ link: NewLink, _ range: ClosedRange<Int>) throws(LinkError) {
     if let mtu = link.mtu { try Self.checkMTU(mtu, range) }
     if let mac = link.mac, !mac.isValidForDevice { throw LinkError(.addressNotAvailable) }
     if let index = link.ifindex, devices[index] != nil { throw LinkError(.busy) }
@@ -217,7 +217,7 @@ extension NetworkNamespace {
   }
 
   /// Gives a new device what was asked for and takes it in.
-  private func finish(_ device: NetworkDevice, _ link: NewLink) {
+  func finish(_ device: NetworkDevice, _ link: NewLink) {
     if let mtu = link.mtu { device.mtu = mtu }
     if let length = link.queueLength { device.queueLength = length }
     if let group = link.group { device.group = group }

@@ -25,6 +25,8 @@ public final class Machine {
   /// Every interface that ever existed here, in the order in which they appeared.
   public internal(set) var interfaceRecords: [InterfaceRecord] = []
   private var addresses: RandomSource
+  /// Whether the `ipip` module is there, and with it `tunl0` in every namespace.
+  private(set) var hasIPIP = false
 
   /// Makes a machine with a root namespace.
   public init(simulation: Simulation, name: String = "", rootName: String = "host") {
@@ -39,6 +41,7 @@ public final class Machine {
   public func makeNamespace(_ name: String) -> NetworkNamespace {
     let namespace = NetworkNamespace(name: name, machine: self)
     namespaces.append(namespace)
+    if hasIPIP { namespace.addFallbackTunnel() }
     return namespace
   }
 
@@ -60,6 +63,13 @@ public final class Machine {
     MACAddress(
       rawValue: (addresses.next() & 0xfeff_ffff_ffff) | 0x0200_0000_0000
     )
+  }
+
+  /// Loads the `ipip` module, as the first use of it does.
+  public func loadIPIP() {
+    guard !hasIPIP else { return }
+    hasIPIP = true
+    for namespace in namespaces { namespace.addFallbackTunnel() }
   }
 
   /// The device with a number.

@@ -20,6 +20,8 @@ extension NetworkNamespace {
   public func removeLink(_ device: NetworkDevice) throws(LinkError) {
     // Physical devices and `lo` have nobody who could remove them.
     guard !device.kind.isEmpty else { throw LinkError(.notSupported) }
+    // `tunl0` stays as long as the module does; asking for its removal is no error.
+    if let tunnel = device as? IPIPDevice, tunnel.isFallback { return }
     remove(device)
   }
 
@@ -71,7 +73,7 @@ extension NetworkNamespace {
       return
     }
     // Some devices belong to their namespace.
-    if device.isLoopback || device is BridgeDevice {
+    if device.isLoopback || device is BridgeDevice || (device as? IPIPDevice)?.isFallback == true {
       throw LinkError(
         .invalidArgument,
         "The interface netns is immutable"
@@ -271,7 +273,8 @@ extension NetworkNamespace {
 
   /// The kernel tells of a device whose other half is elsewhere, and gives that place a number.
   func noteLink(of device: NetworkDevice) {
-    guard let other = device.lower?.host as? NetworkNamespace, other !== self else { return }
+    let elsewhere = device.lower?.host ?? (device as? VXLANDevice)?.underlay
+    guard let other = elsewhere as? NetworkNamespace, other !== self else { return }
     identifier(of: other)
   }
 }

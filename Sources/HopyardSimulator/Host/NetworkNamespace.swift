@@ -281,6 +281,7 @@ public final class NetworkNamespace {
   // MARK: End
 
   func dissolve() {
+    ipv4.tunnels?.removeAll()
     for socket in sockets.all { socket.close() }
     for device in devices.all where !device.isGone {
       if device.kind.isEmpty && !device.isLoopback {

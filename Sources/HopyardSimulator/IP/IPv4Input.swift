@@ -292,6 +292,10 @@ extension IPv4Stack {
     case .igmp:
       counters.countDelivered()
       return receiveIGMP(packet, on: device, headerLength: headerLength)
+    case .ipip:
+      if let tunnels, tunnels.fallback != nil {
+        return receiveTunnelled(packet, on: device, headerLength: headerLength, tunnels)
+      }
     default: break
     }
     guard let transport else { return drop(packet, .noProtocol, on: device) }

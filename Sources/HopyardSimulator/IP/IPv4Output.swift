@@ -286,6 +286,7 @@ extension IPv4Stack {
   @inline(__always)
   func finish(_ packet: consuming Packet, _ route: RouteDecision) -> TransmitResult {
     let device = route.device
+    if device.takesNextHop { packet.metadata.nextHop = route.nextHop }
     if let address = neighbourReference?._withUnsafeGuaranteedRef({
       $0.connectedAddress(of: route.nextHop, on: device.number)
     }) {

@@ -153,6 +153,10 @@ final class IPv4Stack: NetworkLayer {
   @exclusivity(unchecked) var exceptions = NexthopExceptions()
   /// What is remembered of peers: token buckets of errors and redirects.
   var peers: InetPeers
+  /// Tunnels whose outer packets travel here; nil before the first one.
+  @exclusivity(unchecked) var tunnels: TunnelTable?
+  /// What tunnels want to send; nil before the first packet.
+  @exclusivity(unchecked) var tunnelOutput: TunnelOutput?
   let reassembler: Reassembler
   /// Reassembles for conntrack, apart from local delivery.
   let conntrackReassembler: Reassembler

@@ -60,6 +60,8 @@ public struct PacketMetadata: Sendable {
   public var flags: PacketFlags = []
   /// How many tunnels or local loops the packet went through.
   public var recursion: UInt8 = 0
+  /// The next hop of a packet that leaves by a tunnel without a fixed end.
+  public var nextHop: UInt32 = 0
   /// The routing realm, or the class that CLASSIFY set.
   public var realm: UInt32 = 0
 
@@ -101,6 +103,8 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let captured = PacketFlags(rawValue: 8192)
   /// A bridge waits for the neighbour to which a translated packet goes on the same bridge.
   public static let bridgedTranslation = PacketFlags(rawValue: 16384)
+  /// A bridge answered the ARP request, which ports that asked for quiet need not see.
+  public static let answeredARP = PacketFlags(rawValue: 32768)
   /// A bridge passes the frame up in place of the port that received it.
   public static let bridgeUp = PacketFlags(rawValue: 2048)
 }

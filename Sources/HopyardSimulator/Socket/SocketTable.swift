@@ -208,6 +208,7 @@ public final class SocketTable {
   private func deliverUDP(_ packet: consuming Packet, on device: NetworkDevice, route: RouteType)
     -> TransportResult
   {
+    var packet = packet
     let headerLength = Int(packet.u8(at: 0) & 15) &* 4
     guard packet.count >= headerLength + 8 else {
       stack.counters.count(.udpInErrors)
@@ -277,6 +278,12 @@ public final class SocketTable {
       stack.counters.count(.udpNoPorts)
       return .noSocket(packet)
     }
+    if let tunnel = socket.tunnel {
+      stack.counters.count(.udpInDatagrams)
+      if packet.count > headerLength + length { packet.trim(to: headerLength + length) }
+      tunnel.receive(packet, headerLength: headerLength, on: device)
+      return .taken
+    }
     give(packet, to: socket, headerLength: headerLength, length: length, on: device)
     stack.drop(packet, .delivered, on: device)
     return .taken
@@ -289,6 +296,9 @@ public final class SocketTable {
     length: Int,
     on device: NetworkDevice
   ) {
+    if let tunnel = socket.tunnel {
+      return tunnel.receive(packet.clone(), headerLength: headerLength, on: device)
+    }
     let bytes = packet.withBytes {
       [UInt8](UnsafeRawBufferPointer(rebasing: $0[headerLength + 8..<headerLength + length]))
     }
@@ -398,8 +408,18 @@ extension SocketTable: TransportLayer {
     case .udp: tellUDP(report)
     case .tcp: tcp.deliverError(report)
     default:
-      if report.ipProtocol == .icmp && raw.isEmpty {
-        learn(report, OutputOptions(destination: report.destination.rawValue, ipProtocol: .icmp))
+      if report.ipProtocol == .icmp && raw.isEmpty || report.ipProtocol == .ipip {
+        learn(
+          report,
+          OutputOptions(destination: report.destination.rawValue, ipProtocol: report.ipProtocol)
+        )
+        if report.ipProtocol == .ipip, report.type != 5, !(report.type == 3 && report.code == 4) {
+          stack.tunnels?.ipip(
+            from: report.destination.rawValue,
+            to: report.source.rawValue,
+            ifindex: 0
+          )?.noteError()
+        }
       }
     }
   }

@@ -10,6 +10,8 @@ public final class UDPSocket: Socket {
   @exclusivity(unchecked) public internal(set) var remoteAddress = IPv4Address.any
   /// The peer's port; 0 if not connected.
   @exclusivity(unchecked) public internal(set) var remotePort: UInt16 = 0
+  /// The tunnel for which the kernel holds the port.
+  @exclusivity(unchecked) var tunnel: (any TunnelReceiver)?
   /// Groups joined: group and interface index.
   private var memberships: [(group: IPv4Address, ifindex: Int32)] = []
   private var isBoundToAddress = false

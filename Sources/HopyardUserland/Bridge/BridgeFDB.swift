@@ -7,7 +7,8 @@ enum BridgeFDB {
     guard let verb = words.first else { return try show(context, []) }
     let rest = Array(words.dropFirst())
     func isVerb(_ full: String) -> Bool { IpOptions.matches(verb, full) }
-    if isVerb("add") || isVerb("append") { return try modify(context, rest, .add) }
+    if isVerb("add") { return try modify(context, rest, .add) }
+    if isVerb("append") { return try modify(context, rest, .append) }
     if isVerb("replace") { return try modify(context, rest, .replace) }
     if isVerb("delete") { return try modify(context, rest, .delete) }
     if isVerb("get") { return try get(context, rest) }
@@ -48,8 +49,11 @@ enum BridgeFDB {
   private static func lines(_ namespace: NetworkNamespace) -> [Line] {
     var lines: [Line] = []
     for device in namespace.devices.all {
-      let own = (device.additionalAddresses + device.multicastAddresses.map(\.mac))
-        .map { Line(mac: $0, device: device, entry: nil, bridge: nil) }
+      // A VXLAN device lists its own database in place of the addresses to which it listens.
+      let listened =
+        device is VXLANDevice
+        ? [] : device.additionalAddresses + device.multicastAddresses.map(\.mac)
+      let own = listened.map { Line(mac: $0, device: device, entry: nil, bridge: nil) }
       if let bridge = device as? BridgeDevice {
         lines += own
         lines += entries(of: bridge) { $0.port == nil }
@@ -110,6 +114,25 @@ enum BridgeFDB {
       if filter.isDynamic && line.state == "permanent" { continue }
       if let state = filter.state, state != "all", line.state != state { continue }
       print(line, context, hidesDevice: filter.device != nil, &output)
+    }
+    for case let vxlan as VXLANDevice in context.namespace.devices.all {
+      if let bridge = filter.bridge, vxlan.master !== bridge { continue }
+      if let device = filter.device, vxlan !== device { continue }
+      for entry in vxlan.forwardingEntries {
+        if filter.isDynamic && entry.isPermanent || filter.vlan != nil { continue }
+        let state = entry.isPermanent ? "permanent" : ""
+        if let wanted = filter.state, wanted != "all", wanted != state { continue }
+        for remote in entry.remotes {
+          VXLANEntryText.print(
+            entry,
+            remote,
+            of: vxlan,
+            context,
+            hidesDevice: filter.device != nil,
+            &output
+          )
+        }
+      }
     }
     context.print(output)
     return 0
@@ -211,6 +234,7 @@ enum BridgeFDB {
 
   private enum Change {
     case add
+    case append
     case replace
     case delete
   }
@@ -228,6 +252,7 @@ enum BridgeFDB {
     var vlan: UInt16?
     var flags: FDBFlags = [.local, .static]
     var extra: FDBFlags = []
+    var tunnel = VXLANEntryText.Words()
     while let word = arguments.next() {
       switch word {
       case "dev": deviceName = try arguments.value()
@@ -242,7 +267,9 @@ enum BridgeFDB {
       case "sticky": extra.insert(.sticky)
       case "extern_learn": extra.insert(.externallyLearned)
       case "router", "use": break
-      case "dst", "port", "vni", "via", "src_vni", "nhid":
+      case "dst", "port", "vni", "via":
+        _ = try VXLANEntryText.read(word, &arguments, &tunnel, context)
+      case "src_vni", "nhid":
         throw .refused("bridge fdb … \(word) is not modelled")
       default:
         if IpOptions.matches(word, "local") || IpOptions.matches(word, "permanent") {
@@ -279,7 +306,9 @@ enum BridgeFDB {
         try apply(mac, vlan, flags, change, on: port.bridge, port)
       }
       if isSelf {
-        if let bridge = device as? BridgeDevice {
+        if let vxlan = device as? VXLANDevice {
+          try apply(mac, flags, tunnel, change, on: vxlan)
+        } else if let bridge = device as? BridgeDevice {
           try apply(mac, vlan, flags, change, on: bridge, nil)
         } else if change == .delete {
           try namespace.removeListenedAddress(mac, from: device)
@@ -293,6 +322,39 @@ enum BridgeFDB {
     } catch {
       return 255
     }
+  }
+
+  private static func apply(
+    _ mac: MACAddress,
+    _ flags: FDBFlags,
+    _ words: VXLANEntryText.Words,
+    _ change: Change,
+    on device: VXLANDevice
+  ) throws(LinkError) {
+    let remote = words.address.map {
+      VXLANRemote(
+        address: $0,
+        port: words.port == device.options.port ? 0 : words.port,
+        vni: words.vni == device.options.vni ? nil : words.vni,
+        ifindex: words.ifindex
+      )
+    }
+    if change == .delete { return try device.removeEntry(mac, remote) }
+    guard let remote else { throw LinkError(.invalidArgument) }
+    let isPermanent = flags.contains(.local)
+    let how: VXLANDevice.EntryChange =
+      switch change {
+      case .append: .append
+      case .replace: .replace
+      case .add, .delete: .add
+      }
+    try device.changeEntry(
+      mac,
+      remote,
+      how,
+      isLearned: flags.isDisjoint(with: [.local, .static]),
+      isPermanent: isPermanent
+    )
   }
 
   private static func apply(
@@ -334,6 +396,7 @@ enum BridgeFDB {
     var portDevice: NetworkDevice?
     var vlan: UInt16?
     var wanted: [(isOn: Bool, flag: String)] = []
+    var isSelf = false
     while let word = arguments.next() {
       switch word {
       case "dev", "brport":
@@ -345,7 +408,8 @@ enum BridgeFDB {
       case "vlan":
         let text = try arguments.value()
         vlan = UInt16(text) ?? 0
-      case "self", "master": break
+      case "self": isSelf = true
+      case "master": break
       default:
         let isOn = !word.hasPrefix("no")
         let name = isOn ? word : String(word.dropFirst(2))
@@ -365,6 +429,19 @@ enum BridgeFDB {
     guard let device else {
       context.printError("Device is a required argument.\n")
       return 255
+    }
+    if let vxlan = device as? VXLANDevice, vxlan.bridgePort == nil || isSelf {
+      vxlan.removeEntries { entry in
+        if wanted.isEmpty { return !entry.isPermanent }
+        return wanted.allSatisfy { flag in
+          switch flag.flag {
+          case "permanent", "static": entry.isPermanent == flag.isOn
+          case "dynamic": entry.isPermanent != flag.isOn
+          default: !flag.isOn
+          }
+        }
+      }
+      return 0
     }
     let bridge = device as? BridgeDevice ?? device.bridgePort?.bridge
     guard let bridge else { return context.bridgeAnswer(LinkError(.notSupported)) }

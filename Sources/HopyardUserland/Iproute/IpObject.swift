@@ -29,7 +29,7 @@ struct IpObject: Sendable {
     address, refused("addrlabel"), maddress, route, rule,
     neighbor, neighbour, refused("ntable"), refused("ntbl"),
     link, refused("l2tp"), refused("fou"), refused("ila"), refused("macsec"),
-    refused("tunnel"), refused("tunl"), refused("tuntap"), refused("tap"), refused("token"),
+    tunnel, tunl, refused("tuntap"), refused("tap"), refused("token"),
     refused("tcpmetrics"), refused("tcp_metrics"), refused("monitor"), refused("xfrm"),
     refused("mroute"), refused("mrule"), netns, refused("netconf"), refused("vrf"),
     refused("sr"), nexthop, refused("mptcp"), refused("ioam"), help, refused("stats"),
@@ -39,6 +39,8 @@ struct IpObject: Sendable {
   static func find(_ word: String) -> IpObject? {
     all.first { IpOptions.matches(word, $0.name) }
   }
+
+  private static let tunl = IpObject("tunl", check: tunnel.check, run: tunnel.run)
 
   private static let help = IpObject("help") { context, _ throws(ProcessExit) in
     context.printError(IpCommand.usage)

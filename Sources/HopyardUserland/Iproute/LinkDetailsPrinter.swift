@@ -19,6 +19,14 @@ struct LinkDetailsPrinter {
       output.openObject("info_data")
       print(macvlan, &output)
       output.closeObject()
+    case let vxlan as VXLANDevice:
+      output.openObject("info_data")
+      print(vxlan, &output)
+      output.closeObject()
+    case let tunnel as IPIPDevice:
+      output.openObject("info_data")
+      print(tunnel, &output)
+      output.closeObject()
     default: break
     }
   }

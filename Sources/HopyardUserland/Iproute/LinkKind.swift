@@ -11,9 +11,9 @@ enum LinkKind {
 
   private static let missing: Set<String> = [
     "amt", "bareudp", "bond", "bond_slave", "dsa", "erspan", "geneve", "gre", "gretap", "gtp",
-    "hsr", "ifb", "ip6erspan", "ip6gre", "ip6gretap", "ip6tnl", "ipip", "ipoib", "ipvlan",
+    "hsr", "ifb", "ip6erspan", "ip6gre", "ip6gretap", "ip6tnl", "ipoib", "ipvlan",
     "ipvtap", "lowpan", "macsec", "macvtap", "netdevsim", "nlmon", "rmnet", "sit", "team",
-    "team_slave", "tun", "vcan", "vrf", "vti", "vxcan", "vxlan", "wireguard", "wwan", "xfrm",
+    "team_slave", "tun", "vcan", "vrf", "vti", "vxcan", "wireguard", "wwan", "xfrm",
     "virt_wifi", "can", "vti6", "batadv",
   ]
 
@@ -35,6 +35,8 @@ enum LinkKind {
     case "bridge": return try makeBridge(request, namespace, context)
     case "vlan": return try makeVLAN(request, namespace, parent, context)
     case "macvlan": return try makeMacvlan(request, namespace, parent, context)
+    case "vxlan": return try makeVXLAN(request, namespace, context)
+    case "ipip": return try makeIPIP(request, namespace, context)
     case "dummy":
       try noArguments(request.typeArguments, context)
       return try caught { () throws(LinkError) in try namespace.makeDummy(request.newLink) }
@@ -42,7 +44,7 @@ enum LinkKind {
     }
   }
 
-  private static func caught<R>(_ body: () throws(LinkError) -> R) throws(Failure) -> R {
+  static func caught<R>(_ body: () throws(LinkError) -> R) throws(Failure) -> R {
     do {
       return try body()
     } catch {
@@ -50,7 +52,7 @@ enum LinkKind {
     }
   }
 
-  private static func read<R>(_ body: () throws(ProcessExit) -> R) throws(Failure) -> R {
+  static func read<R>(_ body: () throws(ProcessExit) -> R) throws(Failure) -> R {
     do {
       return try body()
     } catch {
@@ -66,7 +68,7 @@ enum LinkKind {
     throw .exit(.status(1))
   }
 
-  private static func unknown(_ kind: String, _ word: String, _ context: IpContext) -> Failure {
+  static func unknown(_ kind: String, _ word: String, _ context: IpContext) -> Failure {
     context.printError("\(kind): unknown command \"\(word)\"?\n")
     return .exit(.status(255))
   }
@@ -192,6 +194,12 @@ enum LinkKind {
       let changes = try macvlanChanges(words, context)
       guard let macvlan = device as? MacvlanDevice else { throw .link(LinkError(.notSupported)) }
       try apply(changes, to: macvlan)
+    case "vxlan":
+      guard let vxlan = device as? VXLANDevice else { throw .link(LinkError(.notSupported)) }
+      try changeVXLAN(vxlan, words, context)
+    case "ipip":
+      guard let tunnel = device as? IPIPDevice else { throw .link(LinkError(.notSupported)) }
+      try changeIPIP(tunnel, words, context)
     default:
       if isRealButMissing(kind) {
         throw .exit(.refused("devices of type \(kind) are not modelled"))

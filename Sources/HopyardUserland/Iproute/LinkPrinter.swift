@@ -26,7 +26,9 @@ struct LinkPrinter {
   }
 
   func link(of device: NetworkDevice) -> Link {
-    guard let lower = device.lower else { return device is VethDevice ? .gone : .none }
+    guard let lower = device.lower else {
+      return device is VethDevice || device is IPIPDevice ? .gone : .none
+    }
     guard let other = lower.namespace, let own = device.namespace else { return .none }
     if other === own { return .here(name: lower.name, isDown: !lower.isUp) }
     let root = other.machine.root
@@ -109,7 +111,9 @@ struct LinkPrinter {
     text + String(repeating: " ", count: max(0, width - text.count))
   }
 
-  static func linkAddress(_ device: NetworkDevice) -> String { device.mac.description }
+  static func linkAddress(_ device: NetworkDevice) -> String {
+    (device as? IPIPDevice)?.options.local.description ?? device.mac.description
+  }
 
   // MARK: Full
 
@@ -162,7 +166,7 @@ struct LinkPrinter {
       default: "none"
       }
     output.field("link_type", type, text: "    link/\(type) ")
-    guard device.isEthernet || device.isLoopback else { return }
+    guard device.isEthernet || device.isLoopback || device is IPIPDevice else { return }
     output.field("address", Self.linkAddress(device), text: Self.linkAddress(device))
     if device.isPointToPoint {
       output.text(" peer ")
@@ -170,11 +174,9 @@ struct LinkPrinter {
     } else {
       output.text(" brd ")
     }
-    output.field(
-      "broadcast",
-      device.broadcast.description,
-      text: device.broadcast.description
-    )
+    let broadcast =
+      (device as? IPIPDevice)?.options.remote.description ?? device.broadcast.description
+    output.field("broadcast", broadcast, text: broadcast)
   }
 
   // MARK: Details
@@ -225,7 +227,8 @@ struct LinkStatisticsPrinter {
       counters.receiveDropped, 0, counters.receivedMulticast,
     ]
     let sent: [UInt64] = [
-      counters.sentBytes, counters.sentPackets, counters.sendErrors, counters.sendDropped, 0, 0,
+      counters.sentBytes, counters.sentPackets, counters.sendErrors, counters.sendDropped,
+      counters.carrierErrors, counters.collisions,
     ]
     let isLong = options.statistics > 1
     if output.isJSON {

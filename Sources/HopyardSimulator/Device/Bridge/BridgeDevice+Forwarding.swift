@@ -69,6 +69,7 @@ extension BridgeDevice {
       }
     }
     if port.flags.contains(.learning) { learn(packet.mac(at: 6), vlan: vlan, from: port) }
+    if packet.metadata.etherType == .arp { suppressARP(packet, from: port, vlan: vlan) }
     let isPromiscuous = promiscuity > 0
     let destination = packet.mac(at: 0)
     var goesUp = isPromiscuous
@@ -217,6 +218,11 @@ extension BridgeDevice {
       case .broadcast: if source != nil && !port.flags.contains(.broadcastFlood) { continue }
       }
       if port.flags.contains(.proxyARP) { continue }
+      if packet.metadata.flags.contains(.answeredARP),
+        !port.flags.isDisjoint(with: [.neighbourSuppress, .proxyARPWiFi])
+      {
+        continue
+      }
       guard shouldDeliver(packet, to: port, from: source) else { continue }
       if let previous { forward(packet.clone(), to: previous, from: source) }
       previous = port

@@ -110,6 +110,7 @@ extension NetworkDevice {
     switch kind {
     case "vlan", "macvlan": lower?.portCost ?? 100
     case "veth", "": 2
+    case "vxlan": (self as? VXLANDevice)?.lowerDevice?.portCost ?? 100
     default: 100
     }
   }
