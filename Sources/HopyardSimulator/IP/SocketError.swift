@@ -2,6 +2,8 @@
 public enum SocketError: Int32, Error, Hashable, Sendable {
   /// EPERM: a rule forbade it.
   case operationNotPermitted = 1
+  /// EINTR: a signal came.
+  case interrupted = 4
   /// EAGAIN: nothing there, or no room, at the moment.
   case wouldBlock = 11
   /// EACCES.
@@ -61,6 +63,7 @@ public enum SocketError: Int32, Error, Hashable, Sendable {
   public var text: String {
     switch self {
     case .operationNotPermitted: "Operation not permitted"
+    case .interrupted: "Interrupted system call"
     case .wouldBlock: "Resource temporarily unavailable"
     case .accessDenied: "Permission denied"
     case .busy: "Device or resource busy"

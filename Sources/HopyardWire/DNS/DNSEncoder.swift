@@ -33,7 +33,9 @@ extension DNSMessage {
       encoder.put(question.dnsClass.rawValue)
     }
     for record in answers + authorities + additionals { encoder.put(record) }
-    if let edns { encoder.put(edns, extendedCode: UInt8(truncatingIfNeeded: responseCode.rawValue >> 4)) }
+    if let edns {
+      encoder.put(edns, extendedCode: UInt8(truncatingIfNeeded: responseCode.rawValue >> 4))
+    }
     return encoder.bytes
   }
 
