@@ -31,7 +31,7 @@ struct HopyardCommand: ParsableCommand {
       or a file that cannot be written.
       """,
     version: HopyardVersion.text,
-    subcommands: [RunCommand.self, CheckCommand.self, ShellCommand.self]
+    subcommands: [RunCommand.self, CheckCommand.self, ShellCommand.self, RulesCommand.self]
   )
 }
 

@@ -82,6 +82,8 @@ public final class Conntrack {
   @exclusivity(unchecked) var listeners: [(id: Int, body: (ConntrackEvent) -> Void)] = []
   @exclusivity(unchecked) private var lingeringSlots = LingeringSlots()
   @exclusivity(unchecked) private var sweep: UInt32 = 0
+  /// Whether packets pass untouched, as a probe wants it that plays a packet of no connection.
+  @exclusivity(unchecked) var isSuspended = false
   private var lastListener = 0
 
   init(simulation: Simulation) {
@@ -92,6 +94,7 @@ public final class Conntrack {
 
   /// Finds or makes the connection of a packet at PREROUTING or OUTPUT.
   func track(_ packet: inout Packet, at hook: Hook) -> HookOutcome {
+    if isSuspended { return .accept }
     var template: ConntrackTemplate?
     let reference = packet.metadata.conntrack
     if reference != 0 {
