@@ -2,7 +2,7 @@
 /// nothing is counted on the way.
 struct ChainCode {
   let rules: UnsafeMutablePointer<CompiledRule>
-  let runs: UnsafeMutablePointer<RuleRun>
+  let index: UnsafeMutablePointer<RuleIndex>?
   let count: Int
   let counters: UnsafeMutablePointer<CounterPages>
   /// The chains that rules jump to.
@@ -32,7 +32,7 @@ final class ChainInstance {
     code.initialize(
       to: ChainCode(
         rules: compiled.flat,
-        runs: compiled.runs,
+        index: compiled.index,
         count: compiled.count,
         counters: activity.pages,
         destinations: destinations,

@@ -66,8 +66,6 @@ struct CompiledRule {
   /// The matches that are left.
   var firstMatch: UInt32 = 0
   var matchCount: UInt16 = 0
-  /// The run of rules that a hash finds, plus 1; 0 for none.
-  var run: UInt16 = 0
 }
 
 /// A chain's rules, compiled once and shared by all namespaces that have the chain.
@@ -78,8 +76,8 @@ final class CompiledChain {
   let matches: ContiguousArray<Match>
   /// Interface names that end in `+`, without it.
   let prefixes: [String]
-  let runs: UnsafeMutablePointer<RuleRun>
-  private let runCount: Int
+  /// How a packet's own rules are found; nil for a short chain.
+  let index: UnsafeMutablePointer<RuleIndex>?
   /// Whether a rule asks for the bytes of connections, which makes the kernel count them.
   let needsAccounting: Bool
   let flat: UnsafeMutablePointer<CompiledRule>
@@ -98,15 +96,17 @@ final class CompiledChain {
     needsAccounting = rules.contains { rule in
       rule.matches.contains { if case .connectionBytes = $0 { true } else { false } }
     }
-    let found = RuleRun.find(in: flat, count: rules.count)
-    runCount = found.count
-    runs = .allocate(capacity: max(1, found.count))
-    for (index, run) in found.enumerated() { (runs + index).initialize(to: run) }
+    if let found = RuleIndex(flat, count: rules.count, matches: matches) {
+      index = .allocate(capacity: 1)
+      index?.initialize(to: found)
+    } else {
+      index = nil
+    }
   }
 
   deinit {
-    for index in 0..<runCount { runs[index].deallocate() }
-    runs.deallocate()
+    index?.pointee.deallocate()
+    index?.deallocate()
     flat.deinitialize(count: count)
     flat.deallocate()
   }

@@ -45,10 +45,16 @@ public final class Netfilter {
   @exclusivity(unchecked) private var isEmpty = true
   @exclusivity(unchecked) private var seenEdits: UInt64 = 0
   private var seenGeneration: UInt64 = 0
-  @exclusivity(unchecked) var stack: UnsafeMutablePointer<ChainFrame>
-  @exclusivity(unchecked) var stackCapacity = 32
+  /// Where evaluation goes on after the chains that are being read; made for the first jump.
+  @exclusivity(unchecked) var stack: UnsafeMutablePointer<ChainFrame>?
+  @exclusivity(unchecked) var stackCapacity = 0
   /// The frames in use; an answer of REJECT is evaluated above those of the rejected packet.
   @exclusivity(unchecked) var depth = 0
+  /// How far a packet is in the lists of rules of each chain that it is in.
+  @exclusivity(unchecked) var cursors: UnsafeMutablePointer<UnsafeMutablePointer<Int32>>?
+  @exclusivity(unchecked) var cursorCapacity = 0
+  /// The cursors in use.
+  @exclusivity(unchecked) var cursorCount = 0
   /// Why the last packet was dropped.
   @exclusivity(unchecked) var fate = Fate.discarded
   let noState: UnsafeMutablePointer<MatchState>
@@ -61,8 +67,13 @@ public final class Netfilter {
     self.environment = environment
     simulation = environment.simulation
     shared = simulation.netfilter
-    stack = .allocate(capacity: stackCapacity)
     noState = shared.noState
+  }
+
+  deinit {
+    stack?.deallocate()
+    cursors?.deallocate()
+    stations?.deallocate()
   }
 
   /// Whether nothing stands at any hook, so that packets need not be shown to it.

@@ -4,6 +4,8 @@ import HopyardWire
 struct ChainFrame {
   let chain: UnsafeMutablePointer<ChainCode>
   let next: Int
+  /// How many cursors the chain has.
+  let lists: Int
 }
 
 /// What a target says.
@@ -32,29 +34,21 @@ extension Netfilter {
     }
     let isTraced = simulation.tracer != nil
     let bottom = depth
+    let floor = cursorCount
+    defer {
+      depth = bottom
+      cursorCount = floor
+    }
     var chain = base
     var index = 0
+    var lists = enter(chain, context)
     walk: while true {
       let rules = chain.pointee.rules
       let count = chain.pointee.count
-      // The run in which the packet is, and the place in its list of candidates.
-      var run: UInt16 = 0
-      var place = 0
-      while index < count {
-        let runHere = rules[index].run
-        if runHere != 0 {
-          // Only rules that name the packet's own value are looked at.
-          let runs = chain.pointee.runs + (Int(runHere) &- 1)
-          if runHere != run {
-            run = runHere
-            place = runs.pointee.candidates(for: context)
-          }
-          let next = runs.pointee.next(from: index, at: &place)
-          guard next == index else {
-            index = next
-            continue
-          }
-        }
+      let isIndexed = chain.pointee.index != nil
+      while true {
+        if isIndexed { index = nextCandidate(from: index, lists) }
+        guard index < count else { break }
         guard meets(rules + index, index, chain, &packet, &context) else {
           index &+= 1
           continue
@@ -65,11 +59,9 @@ extension Netfilter {
           if isTraced { trace(chain, index, packet, context, "continue") }
         case .accept:
           if isTraced { trace(chain, index, packet, context, "accept") }
-          depth = bottom
           return .accept
         case .drop:
           if isTraced { trace(chain, index, packet, context, "drop") }
-          depth = bottom
           return dropped(chain, index)
         case .return:
           if isTraced { trace(chain, index, packet, context, "return") }
@@ -77,35 +69,34 @@ extension Netfilter {
           continue
         case .jump:
           if isTraced { trace(chain, index, packet, context, "jump") }
-          push(ChainFrame(chain: chain, next: index &+ 1))
+          push(ChainFrame(chain: chain, next: index &+ 1, lists: lists))
           chain = chain.pointee.destinations[Int(rules[index].operand)]
           index = 0
+          lists = enter(chain, context)
           continue walk
         case .goto:
           if isTraced { trace(chain, index, packet, context, "goto") }
           chain = chain.pointee.destinations[Int(rules[index].operand)]
           index = 0
+          cursorCount &-= lists
+          lists = enter(chain, context)
           continue walk
         case .target:
           switch carryOut(chain, index, &packet, &context, isTraced) {
           case .next: break
-          case .accept:
-            depth = bottom
-            return .accept
-          case .drop:
-            depth = bottom
-            return dropped(chain, index)
-          case .fate(let fate):
-            depth = bottom
-            return drop(fate)
+          case .accept: return .accept
+          case .drop: return dropped(chain, index)
+          case .fate(let fate): return drop(fate)
           }
         }
         index &+= 1
       }
-      guard depth > bottom else { break }
+      guard depth > bottom, let stack else { break }
       depth &-= 1
       chain = stack[depth].chain
       index = stack[depth].next
+      cursorCount &-= lists
+      lists = stack[depth].lists
     }
     // A chain that was gone to returns to where the last jump came from: here, the policy.
     let instance = base.pointee.instance
@@ -115,19 +106,60 @@ extension Netfilter {
     return base.pointee.dropsByPolicy ? dropped(base, -1) : .accept
   }
 
+  /// Finds a packet's candidates in a chain, and gives the number of their lists.
+  @inline(__always)
+  private func enter(_ chain: UnsafeMutablePointer<ChainCode>, _ context: borrowing RuleContext)
+    -> Int
+  {
+    guard let index = chain.pointee.index else { return 0 }
+    if cursorCount &+ RuleIndex.maximumLists > cursorCapacity { growCursors() }
+    guard let cursors else { return 0 }
+    let lists = index.pointee.find(context, cursors + cursorCount)
+    cursorCount &+= lists
+    return lists
+  }
+
+  private func growCursors() {
+    let capacity = max(2 * RuleIndex.maximumLists, cursorCapacity * 2)
+    let new = UnsafeMutablePointer<UnsafeMutablePointer<Int32>>.allocate(capacity: capacity)
+    if let cursors {
+      new.moveInitialize(from: cursors, count: cursorCount)
+      cursors.deallocate()
+    }
+    cursors = new
+    cursorCapacity = capacity
+  }
+
+  /// The first of the packet's candidates from a rule on; behind all rules if there is none.
+  @inline(__always)
+  private func nextCandidate(from index: Int, _ lists: Int) -> Int {
+    guard let cursors else { return .max }
+    var best = Int(RuleIndex.end)
+    for place in (cursorCount &- lists)..<cursorCount {
+      var list = cursors[place]
+      while Int(list.pointee) < index { list += 1 }
+      cursors[place] = list
+      best = min(best, Int(list.pointee))
+    }
+    return best
+  }
+
   @inline(__always)
   private func push(_ frame: ChainFrame) {
     if depth == stackCapacity { growStack() }
-    (stack + depth).initialize(to: frame)
+    (stack.unsafelyUnwrapped + depth).initialize(to: frame)
     depth &+= 1
   }
 
   private func growStack() {
-    let new = UnsafeMutablePointer<ChainFrame>.allocate(capacity: stackCapacity * 2)
-    new.moveInitialize(from: stack, count: depth)
-    stack.deallocate()
+    let capacity = max(8, stackCapacity * 2)
+    let new = UnsafeMutablePointer<ChainFrame>.allocate(capacity: capacity)
+    if let stack {
+      new.moveInitialize(from: stack, count: depth)
+      stack.deallocate()
+    }
     stack = new
-    stackCapacity *= 2
+    stackCapacity = capacity
   }
 
   /// A rule's verdict DROP; -1 stands for the policy.
