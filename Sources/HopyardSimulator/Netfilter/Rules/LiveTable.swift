@@ -305,6 +305,51 @@ public final class LiveTable {
     }
   }
 
+  /// Puts whole chains in place and takes others away, as `iptables-restore --noflush` does with a
+  /// program's own chains.
+  ///
+  /// `chains` are users' chains in the order of their names; what is known of a chain that stays the
+  /// very same object stays too.
+  public func install(_ chains: [Chain], removing isGone: (String) -> Bool) {
+    let old = table
+    let oldActivities = activities
+    generation &+= 1
+    var merged: [Chain] = []
+    var kept: [ChainActivity?] = []
+    merged.reserveCapacity(old.chains.count + chains.count)
+    kept.reserveCapacity(old.chains.count + chains.count)
+    for index in 0..<old.baseCount {
+      merged.append(old.chains[index])
+      kept.append(oldActivities[index])
+    }
+    var index = old.baseCount
+    for chain in chains {
+      while index < old.chains.count, chainPrecedes(old.chains[index].name, chain.name) {
+        if !isGone(old.chains[index].name) {
+          merged.append(old.chains[index])
+          kept.append(oldActivities[index])
+        }
+        index += 1
+      }
+      var activity: ChainActivity?
+      if index < old.chains.count, old.chains[index].name == chain.name {
+        if old.chains[index] === chain { activity = oldActivities[index] }
+        index += 1
+      }
+      merged.append(chain)
+      kept.append(activity)
+    }
+    while index < old.chains.count {
+      if !isGone(old.chains[index].name) {
+        merged.append(old.chains[index])
+        kept.append(oldActivities[index])
+      }
+      index += 1
+    }
+    sealed = pool.intern(ChainTable(name: name, chains: merged))
+    activities = kept
+  }
+
   // MARK: Transactions
 
   /// The table as it is now, to go back to.

@@ -8,7 +8,8 @@ public final class Ruleset {
   /// Which of the two back ends this is.
   public let variant: RulesetVariant
 
-  private let pool: ChainPool
+  /// Where chains are shared.
+  public let pool: ChainPool
   private var tables: [LiveTable?]
   private var created: [RuleTable] = []
 

@@ -1,1 +1,0 @@
-// What a Kubernetes cluster does to its nodes: API objects, controllers, CNI, kube-proxy, DNS.
