@@ -211,22 +211,60 @@ extension NetworkNamespace: NetfilterEnvironment {
   }
 
   func hasSocket(for packet: borrowing Packet, onlyTransparent: Bool, noWildcard: Bool) -> Bool {
-    let start = Int(packet.u8(at: 0) & 15) * 4
-    guard packet.u8(at: 9) == IPProtocol.udp.rawValue, packet.count >= start + 8 else {
-      return false
+    guard let socket = socket(receiving: packet) else { return false }
+    let address =
+      (socket as? TCPSocket)?.localAddress ?? (socket as? UDPSocket)?.localAddress ?? .any
+    if !noWildcard, address.isAny { return false }
+    return !onlyTransparent || socket.options.isTransparent
+  }
+
+  /// The socket that would take a packet, or the error that quotes one of its own packets.
+  private func socket(receiving packet: borrowing Packet) -> Socket? {
+    var header = 0
+    var length = packet.count
+    var isQuoted = false
+    if packet.u8(at: 9) == IPProtocol.icmp.rawValue {
+      header = Int(packet.u8(at: 0) & 15) * 4 + 8
+      guard length >= header + 28, ICMPv4Type(rawValue: packet.u8(at: header - 8)).isError else {
+        return nil
+      }
+      isQuoted = true
+      length -= header
+    }
+    let ports = header + Int(packet.u8(at: header) & 15) * 4
+    guard packet.count >= ports + 4, packet.u16(at: header + 6) & 0x1fff == 0 else { return nil }
+    let number = packet.u8(at: header + 9)
+    var remote = packet.ipv4(at: header + 12)
+    var local = packet.ipv4(at: header + 16)
+    var remotePort = packet.u16(at: ports)
+    var localPort = packet.u16(at: ports + 2)
+    if isQuoted {
+      swap(&remote, &local)
+      swap(&remotePort, &localPort)
+    } else if let original = netfilter.originalSource(ofAnswer: packet) {
+      // An answer to a masqueraded packet is for the socket that sent it.
+      local = original.address
+      localPort = original.port
     }
     let ifindex = interfaceReference(packet.metadata.inputDevice)?.ifindex ?? 0
-    guard
-      let socket = sockets.findUDP(
-        source: packet.ipv4(at: 12),
-        sourcePort: packet.u16(at: start),
-        destination: packet.ipv4(at: 16),
-        destinationPort: packet.u16(at: start + 2),
+    switch number {
+    case IPProtocol.tcp.rawValue:
+      return sockets.tcp.find(
+        local: local,
+        localPort: localPort,
+        remote: remote,
+        remotePort: remotePort
+      ) ?? sockets.tcp.findListener(local, localPort, ifindex: ifindex)
+    case IPProtocol.udp.rawValue:
+      return sockets.findUDP(
+        source: remote,
+        sourcePort: remotePort,
+        destination: local,
+        destinationPort: localPort,
         ifindex: ifindex
       )
-    else { return false }
-    if onlyTransparent { return socket.options.isTransparent }
-    return !noWildcard || !socket.localAddress.isAny
+    default: return nil
+    }
   }
 
   func assignSocket(
@@ -234,7 +272,56 @@ extension NetworkNamespace: NetfilterEnvironment {
     address: IPv4Address,
     port: UInt16,
     input: InterfaceReference?
-  ) -> Bool { false }
+  ) -> Bool {
+    let start = Int(packet.u8(at: 0) & 15) * 4
+    guard packet.count >= start + 4 else { return false }
+    let source = packet.ipv4(at: 12)
+    let destination = packet.ipv4(at: 16)
+    let sourcePort = packet.u16(at: start)
+    let destinationPort = packet.u16(at: start + 2)
+    let ifindex = input?.ifindex ?? 0
+    let found: Socket?
+    switch packet.u8(at: 9) {
+    case IPProtocol.tcp.rawValue:
+      let connection = sockets.tcp.find(
+        local: destination,
+        localPort: destinationPort,
+        remote: source,
+        remotePort: sourcePort
+      )
+      let flags = packet.count >= start + 14 ? packet.u8(at: start + 13) & 0x12 : 0
+      if let connection, connection.state != .timeWait || flags != 0x02 {
+        found = connection
+      } else {
+        found = sockets.tcp.findListener(address, port, ifindex: ifindex)
+      }
+    case IPProtocol.udp.rawValue:
+      let own = sockets.findUDP(
+        source: source,
+        sourcePort: sourcePort,
+        destination: destination,
+        destinationPort: destinationPort,
+        ifindex: ifindex
+      )
+      if let own, own.isConnected {
+        found = own
+      } else {
+        let listener = sockets.findUDP(
+          source: source,
+          sourcePort: sourcePort,
+          destination: address,
+          destinationPort: port,
+          ifindex: ifindex
+        )
+        found = listener?.isConnected == true ? nil : listener
+      }
+    default: found = nil
+    }
+    guard let found, found.options.isTransparent else { return false }
+    packet.metadata.socket = found.number
+    packet.metadata.flags.insert(.assigned)
+    return true
+  }
 
   func smallestPathMTU(of packet: borrowing Packet, output: InterfaceReference?) -> Int {
     func mtu(_ destination: UInt32) -> Int? {

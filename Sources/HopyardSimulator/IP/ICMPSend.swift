@@ -48,6 +48,8 @@ extension IPv4Stack {
       options.source = selectSource(received, source, .link)
     }
     options.journey = packet.metadata.journey
+    // Linux sends ICMP by one socket, which cannot be entered again from its own output path.
+    guard !isSendingICMP else { return }
     guard let route = try? routeOutput(options), route.type != .broadcast else { return }
     guard errorIsAllowed(type, code, to: options.destination, by: route.device) else { return }
     let room = min(route.mtu, Self.largestError) - 28
@@ -64,6 +66,8 @@ extension IPv4Stack {
     // got further than this host.
     if type.isError { netfilter.attach(error, to: packet) }
     countSent(type)
+    isSendingICMP = true
+    defer { isSendingICMP = false }
     try? send(payload: error, options, route: route)
   }
 
@@ -136,7 +140,7 @@ extension IPv4Stack {
       probe.tos = options.tos
       options.source = selectSource(device, probe.destination, .link)
     }
-    guard let way = try? routeOutput(options) else { return }
+    guard !isSendingICMP, let way = try? routeOutput(options) else { return }
     let size = request.count - headerLength
     var reply = simulation.pool.make(count: size)
     reply.copyBytes(from: request, range: headerLength..<request.count, to: 0)
@@ -149,6 +153,8 @@ extension IPv4Stack {
     reply.setU16(0, at: 2)
     reply.setU16(reply.withBytes { InternetChecksum.checksum(of: $0) }, at: 2)
     countSent(type)
+    isSendingICMP = true
+    defer { isSendingICMP = false }
     try? send(payload: reply, options, route: way)
   }
 }

@@ -7,6 +7,8 @@ extension IPv4Stack {
   func forward(_ packet: consuming Packet, _ route: RouteDecision, from device: NetworkDevice) {
     var packet = packet
     guard packet.metadata.type == .host else { return drop(packet, .notForUs, on: device) }
+    // A packet of a local socket does not go on.
+    if packet.metadata.flags.contains(.assigned) { return drop(packet, .notForUs, on: device) }
     guard packet.u8(at: 8) > 1 else {
       counters.count(.ipInHdrErrors)
       sendICMPError(

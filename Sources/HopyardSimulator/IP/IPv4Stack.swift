@@ -151,8 +151,10 @@ final class IPv4Stack: NetworkLayer {
   /// What is remembered of destinations: path MTU, redirects.
   @exclusivity(unchecked) var flows = FlowCache()
   @exclusivity(unchecked) var exceptions = NexthopExceptions()
+  /// Whether an ICMP message is on its way through this host's own output path.
+  @exclusivity(unchecked) var isSendingICMP = false
   /// What is remembered of peers: token buckets of errors and redirects.
-  var peers: InetPeers
+  @exclusivity(unchecked) var peers: InetPeers
   /// Tunnels whose outer packets travel here; nil before the first one.
   @exclusivity(unchecked) var tunnels: TunnelTable?
   /// What tunnels want to send; nil before the first packet.

@@ -27,13 +27,18 @@ struct InetPeers {
   }
 
   /// Whether an ICMP error may be sent: a burst of six, one for each interval (milliseconds).
+  ///
+  /// An interval of zero allows every error, and still leaves an empty bucket to errors about
+  /// missing routes, unless the two were asked for at the same moment.
   mutating func allowsError(to address: IPv4Address, interval: Int64, now: Instant) -> Bool {
-    guard interval > 0 else { return true }
+    let interval = max(interval, 0)
     let time = now.nanoseconds / 1_000_000
     var peer = peers[address] ?? Peer()
     defer { peers[address] = peer }
-    peer.tokens = min(peer.tokens + (time - peer.last), 6 * interval)
-    peer.last = time
+    if time != peer.last {
+      peer.tokens = min(peer.tokens + (time - peer.last), 6 &* interval)
+      peer.last = time
+    }
     guard peer.tokens >= interval else { return false }
     peer.tokens -= interval
     return true

@@ -97,8 +97,8 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let dontFragmentLocally = PacketFlags(rawValue: 512)
   /// IP options came with the packet and were parsed.
   public static let hasOptions = PacketFlags(rawValue: 1024)
-  /// An ICMP error made here belongs to the connection of the packet that it is about.
-  public static let conntrackRelated = PacketFlags(rawValue: 4096)
+  /// TPROXY gave it to the socket whose number it carries.
+  public static let assigned = PacketFlags(rawValue: 4096)
   /// Captures saw it when it entered the receive queue.
   public static let captured = PacketFlags(rawValue: 8192)
   /// A bridge waits for the neighbour to which a translated packet goes on the same bridge.

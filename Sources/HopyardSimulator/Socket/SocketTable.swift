@@ -266,14 +266,18 @@ public final class SocketTable {
       stack.drop(packet, took ? .delivered : .noSocket, on: device)
       return .taken
     }
+    let assigned =
+      packet.metadata.flags.contains(.assigned)
+      ? socket(packet.metadata.socket) as? UDPSocket : nil
     guard
-      let socket = findUDP(
-        source: source,
-        sourcePort: sourcePort,
-        destination: destination,
-        destinationPort: destinationPort,
-        ifindex: incomingIfindex(device, destination)
-      )
+      let socket = assigned
+        ?? findUDP(
+          source: source,
+          sourcePort: sourcePort,
+          destination: destination,
+          destinationPort: destinationPort,
+          ifindex: incomingIfindex(device, destination)
+        )
     else {
       stack.counters.count(.udpNoPorts)
       return .noSocket(packet)

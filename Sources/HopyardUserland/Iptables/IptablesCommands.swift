@@ -65,6 +65,7 @@ extension IptablesProgram {
         guard family == .ipv4, let address = process.resolve(name) else { return [] }
         return [UInt128(address.rawValue)]
       },
+      hasSet: { netfilter.sets[$0] != nil },
       readFile: { path in
         (try? process.contents(of: path)).map { String(decoding: $0, as: UTF8.self) }
       },

@@ -10,6 +10,7 @@ extension CommandTable {
     table.add(BridgeCommand.command)
     table.add(BrctlCommand.command)
     table.addConntrackCommand()
+    table.addIpsetCommand()
     table.addIptables(plain: iptables == .nft ? .nft : .legacy)
     return table
   }

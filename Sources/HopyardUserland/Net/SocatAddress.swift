@@ -137,9 +137,16 @@ struct SocatAddress: Sendable {
     } else {
       throw .wrong("unknown device/address \"\(type)\"")
     }
-    // A command or a path is one parameter, whatever it holds.
+    // SYSTEM passes over what stands behind a colon in its command; a path may hold colons.
+    if kind == .system, parameters.count > 1 { parameters = [parameters[0]] }
+    if kind == .exec, parameters.count > 1 {
+      throw .wrong(
+        "\"\(type):\(parameters[0])\": wrong number of parameters "
+          + "(\(parameters.count) instead of 1)"
+      )
+    }
     if kind.parameters == 1...1 || kind == .pipe, parameters.count > 1,
-      [.exec, .system, .file, .create, .pipe].contains(kind)
+      [.file, .create, .pipe].contains(kind)
     {
       parameters = [parameters.joined(separator: ":")]
     }

@@ -326,7 +326,8 @@ public final class Conntrack {
   func forget(_ packet: borrowing Packet) {
     // An error that was attached to the connection goes without taking it along.
     guard packet.metadata.conntrackInfo == ConntrackInfo.new,
-      let index = table.index(of: packet.metadata.conntrack)
+      let index = table.index(of: packet.metadata.conntrack),
+      !table.entry(index).pointee.status.contains(.attached)
     else { return }
     discardIfUnconfirmed(index)
   }

@@ -26,6 +26,8 @@ public struct ConnectionFacts: OptionSet, Hashable, Sendable {
   public static let fixedTimeout = ConnectionFacts(rawValue: 1024)
   /// A rule named its helper.
   public static let helper = ConnectionFacts(rawValue: 8192)
+  /// An answer to its dropped packet still belongs to it.
+  static let attached = ConnectionFacts(rawValue: 1 << 29)
   /// Its packets and bytes are counted.
   static let accounted = ConnectionFacts(rawValue: 1 << 30)
   /// It is in the list of translated sources.

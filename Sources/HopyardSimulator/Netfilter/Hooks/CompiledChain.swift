@@ -258,6 +258,8 @@ extension Match {
   /// Whether it matters which packets are compared with it, because it remembers or draws lots.
   var isOrdered: Bool {
     if case .statistic = self { return true }
+    // An entry counts who asks for it.
+    if case .set = self { return true }
     return isStateful
   }
 }

@@ -61,6 +61,8 @@ public final class Netfilter {
   /// The lists of `-m recent` by name.
   @exclusivity(unchecked) var recentTables: [String: RecentTable] = [:]
   @exclusivity(unchecked) var hashLimits: [String: HashLimitTable] = [:]
+  /// The sets that rules ask.
+  public let sets: IPSets
 
   /// Makes the netfilter of a namespace, without rules.
   init(environment: any NetfilterEnvironment) {
@@ -68,6 +70,7 @@ public final class Netfilter {
     simulation = environment.simulation
     shared = simulation.netfilter
     noState = shared.noState
+    sets = IPSets(simulation: simulation)
   }
 
   deinit {
@@ -90,6 +93,11 @@ public final class Netfilter {
     let new = Ruleset(family: family, variant: variant, pool: shared.pool)
     rulesets[index] = new
     return new
+  }
+
+  /// The rules of a family and variant, if anybody has asked for them before.
+  func existingRuleset(_ family: RuleFamily, _ variant: RulesetVariant) -> Ruleset? {
+    rulesets[Int(family.rawValue) * 2 + Int(variant.rawValue)]
   }
 
   /// The connections and their sysctls.
@@ -213,6 +221,7 @@ public final class Netfilter {
       return
     }
     let direction = ConntrackInfo.direction(packet.metadata.conntrackInfo)
+    conntrack.table.entry(index).pointee.status.insert(.attached)
     answer.metadata.conntrack = conntrack.table.reference(index)
     answer.metadata.conntrackInfo =
       direction == .original ? ConntrackInfo.relatedReply : ConntrackInfo.related

@@ -137,6 +137,7 @@ extension Netfilter {
         onlyTransparent: wanted.isTransparent,
         noWildcard: wanted.noWildcard
       )
+    case .set(let wanted): return meets(wanted, packet, context)
     case .string(let wanted):
       return packet.withBytes { wanted.isFound(in: $0) } != wanted.inverted
     case .tcpMSS(let wanted):
@@ -155,7 +156,7 @@ extension Netfilter {
       }
       return wanted.range?.matches(packet.u32(at: offset)) ?? true
     // These are refused when a rule is loaded.
-    case .set, .hopLimit, .icmpv6: return false
+    case .hopLimit, .icmpv6: return false
     }
   }
 

@@ -99,8 +99,11 @@ extension Netfilter {
       packet.metadata.flags.insert(.traced)
       return .next
     case .nflog, .checksumFill: return .next
-    // These are refused when a rule is loaded.
-    case .set, .hopLimit: return .next
+    case .set(let wanted):
+      change(wanted, packet, context)
+      return .next
+    // This is refused when a rule is loaded.
+    case .hopLimit: return .next
     }
   }
 
@@ -308,7 +311,9 @@ extension Netfilter {
     let port = proxy.port == 0 ? context.destinationPort : proxy.port
     var address = IPv4Address(rawValue: UInt32(truncatingIfNeeded: proxy.address))
     if address.isAny, let input = context.input {
-      address = environment.firstAddress(of: input.device) ?? .any
+      address =
+        environment.firstAddress(of: input.device)
+        ?? IPv4Address(rawValue: context.view.destination)
     }
     guard
       environment.assignSocket(&packet, address: address, port: port, input: context.input)

@@ -155,6 +155,19 @@ extension Netfilter {
     return .accept
   }
 
+  /// Of an answer in a connection whose source is translated: the source before that.
+  func originalSource(
+    ofAnswer packet: borrowing Packet
+  ) -> (address: IPv4Address, port: UInt16)? {
+    guard packet.metadata.conntrackInfo == ConntrackInfo.establishedReply,
+      let conntrack, let index = conntrack.table.index(of: packet.metadata.conntrack)
+    else { return nil }
+    let entry = conntrack.table.entry(index)
+    guard entry.pointee.status.contains(.sourceNATDone) else { return nil }
+    let original = entry.pointee.original
+    return (IPv4Address(rawValue: original.source), original.sourcePort)
+  }
+
   // MARK: Targets
 
   /// Applies a translating target to a new connection.

@@ -7,7 +7,8 @@ public enum ModelledRules {
   public static let matches: Set<String> = [
     "addrtype", "ah", "comment", "connbytes", "connlimit", "connmark", "conntrack", "dscp", "esp",
     "hashlimit", "helper", "icmp", "iprange", "length", "limit", "mac", "mark", "multiport",
-    "owner", "physdev", "pkttype", "quota", "recent", "rpfilter", "sctp", "socket", "state",
+    "owner", "physdev", "pkttype", "quota", "recent", "rpfilter", "sctp", "set",
+    "socket", "state",
     "statistic", "string", "tcp", "tcpmss", "tos", "ttl", "u32", "udp",
   ]
 
@@ -15,7 +16,8 @@ public enum ModelledRules {
   public static let targets: Set<String> = [
     "ACCEPT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CT", "DNAT", "DROP", "DSCP", "LOG", "MARK",
     "MASQUERADE", "NETMAP", "NFLOG", "NFQUEUE", "NOTRACK", "QUEUE", "REDIRECT", "REJECT", "RETURN",
-    "SNAT", "TCPMSS", "TEE", "TOS", "TRACE", "TTL",
+    "SET", "SNAT", "TCPMSS", "TEE", "TOS", "TPROXY",
+    "TRACE", "TTL",
   ]
 
   /// The first part of a rule that the evaluation does not carry out, as `-m limit`, or nil.

@@ -220,25 +220,28 @@ final class TCPLayer {
       remotePort: sourcePort
     ) {
       if socket.state == .timeWait, segment.flags.contains(.syn), !segment.flags.contains(.ack),
-        let listener = findListener(destination, destinationPort, ifindex: device.ifindex)
+        let listener = assignedListener(packet)
+          ?? findListener(destination, destinationPort, ifindex: device.ifindex)
       {
         // A new connection from the same addresses ends the wait (RFC 6191).
         socket.isOrphan = true
         socket.finish()
-        open(listener, segment, source, sourcePort, destination, on: device)
+        open(listener, segment, source, sourcePort, destination, destinationPort, on: device)
       } else {
         socket.receive(segment, packet)
       }
       stack.drop(packet, .delivered, on: device)
       return .taken
     }
-    if let listener = findListener(destination, destinationPort, ifindex: device.ifindex) {
+    if let listener = assignedListener(packet)
+      ?? findListener(destination, destinationPort, ifindex: device.ifindex)
+    {
       if segment.flags.contains(.rst) {
         stack.drop(packet, .ignored, on: device)
         return .taken
       }
       if segment.flags.contains(.syn) && !segment.flags.contains(.ack) {
-        open(listener, segment, source, sourcePort, destination, on: device)
+        open(listener, segment, source, sourcePort, destination, destinationPort, on: device)
         stack.drop(packet, .delivered, on: device)
         return .taken
       }
@@ -250,6 +253,13 @@ final class TCPLayer {
     return .taken
   }
 
+  /// The listener that TPROXY gave a packet to.
+  private func assignedListener(_ packet: borrowing Packet) -> TCPSocket? {
+    guard packet.metadata.flags.contains(.assigned) else { return nil }
+    let socket = table.socket(packet.metadata.socket) as? TCPSocket
+    return socket?.state == .listen ? socket : nil
+  }
+
   /// A SYN for a listener: a connection that waits for the third segment.
   private func open(
     _ listener: TCPSocket,
@@ -257,6 +267,7 @@ final class TCPLayer {
     _ source: IPv4Address,
     _ sourcePort: UInt16,
     _ destination: IPv4Address,
+    _ destinationPort: UInt16,
     on device: NetworkDevice
   ) {
     guard listener.acceptQueue.count <= listener.backlog, listener.halfOpen <= 256 else { return }
@@ -266,7 +277,8 @@ final class TCPLayer {
     child.gid = listener.gid
     child.listener = listener
     child.localAddress = destination
-    child.localPort = listener.localPort
+    // TPROXY brings segments for other ports than the listener's own.
+    child.localPort = destinationPort
     child.remoteAddress = source
     child.remotePort = sourcePort
     child.state = .synReceived

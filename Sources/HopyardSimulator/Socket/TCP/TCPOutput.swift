@@ -76,6 +76,7 @@ extension TCPSocket {
   private var advertisedMSS: Int {
     var output = outputOptions(to: remoteAddress.rawValue, .tcp)
     output.source = localAddress.rawValue
+    output.acceptsAnySource = options.isTransparent
     guard let route = try? stack.routeOutput(output) else { return 536 }
     return min(max(min(route.device.mtu, max(route.mtu, 88)) - 40, 48), 65_495)
   }

@@ -452,10 +452,10 @@ enum SetText {
       switch word {
       case "src": sources.append(true)
       case "dst": sources.append(false)
-      default: throw .parameter("You must spececify (the comma separated list of) 'src' or 'dst'.")
+      default: throw .parameter("You must spefify (the comma separated list of) 'src' or 'dst'.")
       }
       guard sources.count <= 6 else {
-        throw .parameter("Can't follow more than 6 direction flags.")
+        throw .parameter("Can't be more src/dst options than 6.")
       }
     }
     return sources
