@@ -31,7 +31,10 @@ struct HopyardCommand: ParsableCommand {
       or a file that cannot be written.
       """,
     version: HopyardVersion.text,
-    subcommands: [RunCommand.self, CheckCommand.self, ShellCommand.self, RulesCommand.self]
+    subcommands: [
+      RunCommand.self, CheckCommand.self, ShellCommand.self, TestCommand.self, WhyCommand.self,
+      RulesCommand.self, SchemaCommand.self,
+    ]
   )
 }
 

@@ -13,14 +13,18 @@ import Hopyard
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Run a lab in virtual time.",
+    abstract: "Run a lab or a scenario in virtual time.",
     discussion: """
       The whole file is checked first: unknown commands, options and syntax are
-      refused before anything runs. Standard output is what the lab's commands print.
+      refused before anything runs. Standard output is what the commands print. A
+      scenario (NAME.yaml) also has expectations: exit status 1 if one does not hold.
       """
   )
 
-  @Argument(help: "The lab; - reads standard input.", completion: .file(extensions: ["lab"]))
+  @Argument(
+    help: "The lab or scenario; - reads a lab from standard input.",
+    completion: .file(extensions: ["lab", "yaml"])
+  )
   var file: String
 
   @OptionGroup var lab: LabArguments
@@ -40,6 +44,9 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Write the final state of each namespace into this folder.", completion: .directory)
   var state: String?
 
+  @Option(help: "Write a scenario's results as JUnit XML.", completion: .file())
+  var junit: String?
+
   @Flag(help: "Print each packet's journey.")
   var explain = false
 
@@ -48,6 +55,28 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     let source = try LabFile.read(file)
+    switch InputKind(source) {
+    case .lab: try runLab(source)
+    case .scenario, .compose, .manifests: try scenarioRun.run(source)
+    case .rules: try RulesCheckCommand.parse([file]).run()
+    }
+  }
+
+  private var scenarioRun: ScenarioRun {
+    var run = ScenarioRun()
+    run.seed = lab.seed == 1 ? nil : lab.seed
+    run.limit = lab.until?.nanoseconds
+    run.iptables = lab.iptables == .nft ? nil : lab.iptables
+    run.pcap = pcap
+    run.pcapng = pcapng
+    run.explain = explain
+    run.json = json
+    run.junit = junit
+    run.state = state
+    return run
+  }
+
+  private func runLab(_ source: ShellSource) throws {
     let lab = Lab(source: source, options: self.lab.options)
     let problems = lab.problems
     guard problems.isEmpty else {

@@ -1,7 +1,13 @@
 import HopyardWire
 
 extension NetworkNamespace: DeviceHost {
-  var namespaceName: String { name }
+  /// The name in traces: where there are several machines, `machine` or `machine/namespace`.
+  public var tracedName: String {
+    if machine.name.isEmpty { return name }
+    return machine.root === self ? machine.name : "\(machine.name)/\(name)"
+  }
+
+  var namespaceName: String { tracedName }
 
   func device(withIndex ifindex: Int32) -> NetworkDevice? { devices[ifindex] }
 
@@ -27,7 +33,7 @@ extension NetworkNamespace: DeviceHost {
     var step = TraceStep(
       time: simulation.now,
       packet: packet.metadata.journey,
-      namespace: name,
+      namespace: tracedName,
       device: device?.name ?? "",
       stage: fate == .delivered ? "deliver" : "drop",
       verdict: fate.name

@@ -1,4 +1,4 @@
-import HopyardSimulator
+public import HopyardSimulator
 import HopyardWire
 
 /// Protocols in the text of rules.
@@ -125,7 +125,7 @@ struct RuleText {
 
 extension Simulation {
   /// Lets journeys show rules as `iptables -S` prints them.
-  func describeRules() {
+  public func describeRules() {
     let text = RuleText(family: .ipv4, variant: .nft)
     netfilter.describe = { String(text.text($0).dropFirst()) }
   }

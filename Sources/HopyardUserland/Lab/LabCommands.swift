@@ -18,7 +18,7 @@ extension CommandTable {
 
 extension Userland {
   /// Puts `/proc` and `/sys` in place.
-  func mountNetworkTrees() { mountNetworkViews() }
+  public func mountNetworkTrees() { mountNetworkViews() }
 }
 
 /// Which kernel interface plain `iptables` uses.

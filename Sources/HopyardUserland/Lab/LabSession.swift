@@ -53,10 +53,16 @@ public final class LabSession {
   private var shell: Shell
   private var sinks: [OutputSink] = []
 
-  /// Opens a shell in the machine's root namespace, in an empty directory.
-  public init(source: ShellSource, userland: Userland) {
+  /// Opens a shell in the machine's root namespace, in an empty directory; `prepare` may put its
+  /// process into another namespace.
+  public init(
+    source: ShellSource,
+    userland: Userland,
+    prepare: (Process) -> Void = { _ in }
+  ) {
     self.userland = userland
     process = userland.makeProcess()
+    prepare(process)
     shell = Shell(process: process, source: source)
     try? userland.files.makeDirectory("/run/lab-cwd", withParents: true)
     process.directory = "/run/lab-cwd"

@@ -1,0 +1,74 @@
+public import HopyardServices
+public import HopyardSimulator
+public import HopyardUserland
+public import HopyardWire
+
+/// A place in a network where programs run: a machine, a namespace of it, a container or a pod.
+public struct Endpoint {
+  /// Its name: `machine`, `machine/namespace`, `machine/container` or `cluster/namespace/pod`.
+  public let name: String
+  /// The programs of its machine.
+  public let userland: Userland
+  /// The network that it sees.
+  public let namespace: NetworkNamespace
+  /// Lets a process see its network and files.
+  let enter: (Process) -> Void
+
+  /// Describes a place.
+  public init(
+    name: String,
+    userland: Userland,
+    namespace: NetworkNamespace,
+    enter: @escaping (Process) -> Void
+  ) {
+    self.name = name
+    self.userland = userland
+    self.namespace = namespace
+    self.enter = enter
+  }
+
+  /// The place of a namespace that shares its machine's files.
+  init(name: String, userland: Userland, namespace: NetworkNamespace) {
+    self.init(name: name, userland: userland, namespace: namespace) { $0.namespace = namespace }
+  }
+
+  /// A process there.
+  func makeProcess(_ name: String) -> Process {
+    let process = userland.makeProcess()
+    enter(process)
+    process.name = name
+    return process
+  }
+
+  /// A program there, which reads the files that processes see.
+  func makeProgram(_ name: String) -> Program {
+    let process = makeProcess(name)
+    return Program(
+      in: namespace,
+      name: name,
+      pid: Int(process.pid),
+      files: { try? process.contents(of: $0) }
+    )
+  }
+
+  /// Its addresses, loopback aside, in the order of its interfaces.
+  var addresses: [(address: IPv4Address, prefix: Int)] {
+    namespace.devices.all.filter { !$0.isLoopback }.flatMap { device in
+      device.inet.addresses.map { (IPv4Address(rawValue: $0.local), $0.prefixLength) }
+    }
+  }
+}
+
+/// What makes endpoints beside plain machines: Docker hosts and clusters.
+public protocol NetworkPart: AnyObject {
+  /// The name in the scenario.
+  var name: String { get }
+  /// The place of a name below it, without its own; nil where there is none.
+  func endpoint(_ path: [String]) -> Endpoint?
+  /// All places, for probes; in the order of the file.
+  var endpoints: [Endpoint] { get }
+  /// What had to be assumed, each once, such as `db serves postgres on 5432`.
+  var assumptions: [String] { get }
+  /// Whether everything runs.
+  var isReady: Bool { get }
+}

@@ -1,1 +1,0 @@
-// Scenario files: machines, links, Docker hosts, clusters, steps and expectations.

@@ -1,0 +1,22 @@
+import HopyardContainers
+import HopyardUserland
+
+/// Makes the Docker hosts and clusters of a scenario.
+struct PartBuilder {
+  private let network: Network
+
+  init(_ network: Network) { self.network = network }
+
+  /// Makes what needs to be there before links and addresses.
+  func make() throws(Problem) {
+    if let docker = network.scenario.docker.first {
+      throw docker.machine.node.problem("Docker hosts are not built")
+    }
+    if let cluster = network.scenario.clusters.first {
+      throw cluster.node.problem("clusters are not built")
+    }
+  }
+
+  /// Starts containers and pods, and waits until they are ready.
+  func start() throws(Problem) {}
+}
