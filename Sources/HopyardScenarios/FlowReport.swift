@@ -103,7 +103,8 @@ final class FlowTracer: Tracer {
   ///
   /// The flow's first packet is the request: what happened to it is the first cause, whatever
   /// repetitions meet later.
-  func fill(_ report: inout FlowReport, sender: String, protocol name: String, destination: String) {
+  func fill(_ report: inout FlowReport, sender: String, protocol name: String, destination: String)
+  {
     func isFlow(_ step: TraceStep, _ end: String) -> Bool {
       [step.before, step.after].contains { summary in
         guard let line = PacketLine(summary) else { return false }
@@ -113,13 +114,15 @@ final class FlowTracer: Tracer {
     guard
       let first = steps.first(where: { $0.namespace == sender && isFlow($0, destination) })
     else { return }
-    report.request = requestSteps(of: first)
+    let parts = split(first)
+    report.request = parts.request
+    report.reply = parts.answer
     let delivered = report.request.last { step in
       guard step.stage == "deliver", let line = PacketLine(step.after) else { return false }
       // The outer packet of a tunnel is delivered on the way.
       return line.protocol == name && !line.isTunnel
     }
-    if let delivered { fillReply(&report, first, delivered) }
+    if let delivered, report.reply.isEmpty { report.reply = replySteps(first, delivered) }
     guard report.result != .reply else { return }
     if delivered == nil, let drop = Self.cause(in: report.request) {
       note(drop, report.request, &report)
@@ -135,46 +138,53 @@ final class FlowTracer: Tracer {
     return drops.last { $0.verdict != "not-for-us" && $0.verdict != "bridge-blocked" } ?? drops.last
   }
 
-  /// The steps of a packet without those of an ICMP error about it, which has the same number.
-  private func requestSteps(of first: TraceStep) -> [TraceStep] {
-    let isICMP = [first.before, first.after].contains { PacketLine($0)?.protocol == "icmp" }
-    var list: [TraceStep] = []
-    // Where the error was made, and whether it is on its way.
+  /// The steps of a packet, apart from those of an answer that has the same number: an echo reply,
+  /// an ICMP error, the reset of a closed port.
+  private func split(_ first: TraceStep) -> (request: [TraceStep], answer: [TraceStep]) {
+    var request: [TraceStep] = []
+    var answer: [TraceStep] = []
+    var current = PacketLine(first.before) ?? PacketLine(first.after)
+    // Where the answer was made, once there is one.
     var maker: String?
     for step in steps where step.packet == first.packet {
-      let summary = step.after.isEmpty ? step.before : step.after
-      if !isICMP, PacketLine(summary)?.protocol == "icmp" {
-        maker = maker ?? step.namespace
+      let before = PacketLine(step.before)
+      guard let line = PacketLine(step.after) ?? before else {
+        // A rule that the packet met unchanged.
+        let isAnswer =
+          maker.map {
+            step.namespace != $0 || step.stage == "output" || step.stage == "postrouting"
+          } ?? false
+        if isAnswer { answer.append(step) } else { request.append(step) }
         continue
       }
-      if let maker, summary.isEmpty {
-        let isRequest =
-          step.namespace == maker && step.stage != "output" && step.stage != "postrouting"
-        if !isRequest { continue }
+      let known = before ?? line
+      if let current, known.sourceHost != current.sourceHost,
+        known.destinationHost == current.sourceHost
+          || maker != nil && known.protocol != current.protocol
+          || maker != nil
+            && answer.last.flatMap { PacketLine($0.after) }?.sourceHost == known.sourceHost
+      {
+        maker = maker ?? step.namespace
+        answer.append(step)
+        continue
       }
-      list.append(step)
+      request.append(step)
+      if !line.isTunnel || current?.protocol == "udp" { current = line }
     }
-    return list
+    return (request, answer)
   }
 
-  private func fillReply(
-    _ report: inout FlowReport,
-    _ first: TraceStep,
-    _ delivered: TraceStep
-  ) {
-    guard let summary = PacketLine(delivered.after) else { return }
+  /// The steps of the packet that answers what was delivered.
+  private func replySteps(_ first: TraceStep, _ delivered: TraceStep) -> [TraceStep] {
+    guard let summary = PacketLine(delivered.after) else { return [] }
     let answer = steps.first { step in
       guard step.time >= delivered.time, step.namespace == delivered.namespace,
-        let line = PacketLine(step.after)
+        step.packet != first.packet, let line = PacketLine(step.after)
       else { return false }
       return line.protocol == summary.protocol && line.destination == summary.source
-        && (step.packet != first.packet || summary.protocol == "icmp")
     }
-    guard let answer else { return }
-    report.reply = steps.filter { step in
-      step.packet == answer.packet && step.time >= delivered.time
-        && (answer.packet != first.packet || !report.request.contains { $0.time == step.time && $0.stage == step.stage })
-    }
+    guard let answer else { return [] }
+    return steps.filter { $0.packet == answer.packet && $0.time >= delivered.time }
   }
 
   /// Takes the rule's text from the step in which it was met.
@@ -203,7 +213,8 @@ struct PacketLine {
   /// Reads `udp 10.0.0.1:53 > 10.0.0.2:4000 …` or `10.0.0.1:53 > 10.0.0.2:4000 udp …`.
   init?(_ text: String) {
     let words = text.split(separator: " ", maxSplits: 5).map(String.init)
-    guard let mark = words.firstIndex(of: ">"), mark == 1 || mark == 2, words.count > mark + 1 else {
+    guard let mark = words.firstIndex(of: ">"), mark == 1 || mark == 2, words.count > mark + 1
+    else {
       return nil
     }
     source = words[mark - 1]
@@ -215,6 +226,12 @@ struct PacketLine {
       `protocol` = words[3]
     }
   }
+
+  /// The sender's address without the port.
+  var sourceHost: Substring { source.prefix { $0 != ":" } }
+
+  /// The receiver's address without the port.
+  var destinationHost: Substring { destination.prefix { $0 != ":" } }
 
   /// Whether it is the outer packet of VXLAN.
   var isTunnel: Bool {

@@ -1,5 +1,5 @@
-import HopyardContainers
 import HopyardCapture
+import HopyardContainers
 import HopyardSimulator
 import HopyardUserland
 

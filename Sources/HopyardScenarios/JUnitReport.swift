@@ -81,7 +81,8 @@ extension ScenarioResult {
     }
     var text = ""
     if let failure {
-      text += "::error file=\(value(file)),line=\(failureLocation?.line ?? 1)::\(escaped(failure))\n"
+      text +=
+        "::error file=\(value(file)),line=\(failureLocation?.line ?? 1)::\(escaped(failure))\n"
     }
     for expectation in expectations where !expectation.holds {
       let place = "line=\(expectation.location.line),col=\(expectation.location.column)"

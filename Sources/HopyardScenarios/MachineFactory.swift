@@ -16,6 +16,9 @@ public enum MachineFactory {
     )
     userland.mountNetworkTrees()
     userland.hostname = name
+    try? userland.files.makeDirectory("/etc", withParents: true)
+    let hosts = "127.0.0.1\tlocalhost\n127.0.1.1\t\(name)\n"
+    try? userland.files.write("/etc/hosts", Array(hosts.utf8))
     return userland
   }
 }

@@ -5,7 +5,9 @@ import HopyardUserland
 
 extension Network {
   /// Looks whether an expectation holds.
-  func check(_ expectation: Scenario.Expectation, _ number: Int) throws(Problem) -> ExpectationResult {
+  func check(_ expectation: Scenario.Expectation, _ number: Int) throws(Problem)
+    -> ExpectationResult
+  {
     var result = ExpectationResult(
       location: expectation.node.location,
       title: "",
@@ -181,7 +183,9 @@ extension Network {
     isNever: Bool,
     _ result: inout ExpectationResult
   ) {
-    let place = "\(frames.interface.text) of \(frames.on.text)" + (frames.namespace.map { "/\($0.text)" } ?? "")
+    let place =
+      "\(frames.interface.text) of \(frames.on.text)"
+      + (frames.namespace.map { "/\($0.text)" } ?? "")
     let counter = frameCounters[number]
     let count = counter?.count ?? 0
     let least = frames.least ?? (frames.count == nil ? 1 : 0)
@@ -221,7 +225,8 @@ extension Network {
         counters = activity.policyCounters(.legacy)
       } else if let number = Int(counter.rule.text) {
         if number >= 1, number <= rules.count { counters = activity.counters(of: number - 1) }
-      } else if let number = rules.firstIndex(where: { RuleDump.text(of: $0) == counter.rule.text }) {
+      } else if let number = rules.firstIndex(where: { RuleDump.text(of: $0) == counter.rule.text })
+      {
         counters = activity.counters(of: number)
       }
       guard let counters else {

@@ -182,7 +182,12 @@ extension Network {
     _ port: UInt16
   ) async -> FlowReport.Result {
     do {
-      let stream = try await TCPStream.connect(program, to: address, port: port, timeout: .seconds(5))
+      let stream = try await TCPStream.connect(
+        program,
+        to: address,
+        port: port,
+        timeout: .seconds(5)
+      )
       stream.close()
       return .reply
     } catch {
@@ -208,7 +213,8 @@ extension Network {
     }
   }
 
-  private static func tryICMP(_ program: Program, _ address: IPv4Address) async -> FlowReport.Result {
+  private static func tryICMP(_ program: Program, _ address: IPv4Address) async -> FlowReport.Result
+  {
     let endpoint = RawEndpoint(program, .icmp)
     defer { endpoint.close() }
     do {

@@ -93,7 +93,11 @@ public final class Network {
       guard rest.count == 1, let found = machine.userland.machine.namespace(named: rest[0]) else {
         return nil
       }
-      return Endpoint(name: path.joined(separator: "/"), userland: machine.userland, namespace: found)
+      return Endpoint(
+        name: path.joined(separator: "/"),
+        userland: machine.userland,
+        namespace: found
+      )
     }
     // A container or pod may be named alone where only one has the name.
     guard rest.isEmpty else { return nil }

@@ -141,7 +141,9 @@ struct NetworkBuilder {
     guard let first = parts.first, let port = UInt16(first), port > 0, parts.count <= 2,
       words.count <= 2, ["tcp", "udp"].contains(parts.count == 2 ? parts[1] : "tcp")
     else {
-      throw text.node.problem("`\(text.text)' is no port, expected 80, 53/udp or `5432/tcp postgres'")
+      throw text.node.problem(
+        "`\(text.text)' is no port, expected 80, 53/udp or `5432/tcp postgres'"
+      )
     }
     let number: IPProtocol = parts.count == 2 && parts[1] == "udp" ? .udp : .tcp
     var service = WellKnownServices.guess(port: port, number)
@@ -208,7 +210,11 @@ struct NetworkBuilder {
     do throws(SmallInternet.Failure) {
       let internet = try SmallInternet(in: endpoint.namespace)
       for domain in description.domains {
-        try internet.addDomain(domain.name, records: domain.records.text, server: domain.server.text)
+        try internet.addDomain(
+          domain.name,
+          records: domain.records.text,
+          server: domain.server.text
+        )
       }
       for resolver in description.resolvers { try internet.addResolver(resolver.text) }
       try internet.start()

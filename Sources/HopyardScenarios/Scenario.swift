@@ -118,7 +118,13 @@ public struct Scenario: Sendable {
   /// What must hold.
   enum Claim: Sendable {
     case step(
-      Text, exit: Int?, output: String?, contains: [String], lacks: [String], within: Int64?)
+      Text,
+      exit: Int?,
+      output: String?,
+      contains: [String],
+      lacks: [String],
+      within: Int64?
+    )
     case within(Int64)
     case reachable(Flow)
     case refused(Flow)

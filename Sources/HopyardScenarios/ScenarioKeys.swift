@@ -21,7 +21,11 @@ enum ScenarioKeys {
     Key("namespaces", .list(.text), "Further network namespaces."),
     Key("routes", texts, "Routes, as `ip route add` takes them."),
     Key("forward", .boolean, "Whether it forwards packets (net.ipv4.ip_forward)."),
-    Key("sysctls", .map(.either([.text, .integer])), "Kernel settings, as `sysctl -w` takes them."),
+    Key(
+      "sysctls",
+      .map(.either([.text, .integer])),
+      "Kernel settings, as `sysctl -w` takes them."
+    ),
     Key("files", .map(.text), "Files, by their paths."),
     Key("listen", texts, "Ports that are served: `80`, `53/udp`, `5432/tcp postgres`."),
     Key("setup", texts, "Commands that run before the first step."),
@@ -103,7 +107,12 @@ enum ScenarioKeys {
 
   private static let flowKeys: [Key] = [
     Key("from", .text, "The sender: a machine, container or pod.", isRequired: true),
-    Key("to", .text, "The receiver and port: a name, address or service, as web:80.", isRequired: true),
+    Key(
+      "to",
+      .text,
+      "The receiver and port: a name, address or service, as web:80.",
+      isRequired: true
+    ),
     Key("proto", .choice(["tcp", "udp", "icmp"]), "The protocol; tcp where a port is given."),
     Key("in", .text, "A network namespace of the sender."),
     Key("by", .text, "The rule that decides, as `filter FORWARD 3` or its text."),
@@ -134,7 +143,12 @@ enum ScenarioKeys {
       Key("in", .text, "A network namespace of that machine."),
       Key("table", .text, "The table; filter where left out."),
       Key("chain", .text, "The chain.", isRequired: true),
-      Key("rule", .either([.integer, .text]), "Its number, its text, or `policy`.", isRequired: true),
+      Key(
+        "rule",
+        .either([.integer, .text]),
+        "Its number, its text, or `policy`.",
+        isRequired: true
+      ),
       Key("packets", .integer, "How many packets."),
       Key("bytes", .integer, "How many bytes."),
     ]

@@ -78,7 +78,9 @@ extension ScenarioReader {
     flow.by = try fields["by"]?.string("`by'")
     flow.fate = try fields["fate"]?.string("`fate'")
     if kind == "reachable", let extra = fields["by"] ?? fields["fate"] {
-      throw extra.problem("`reachable' means that nothing ends the flow: `by' and `fate' have no place")
+      throw extra.problem(
+        "`reachable' means that nothing ends the flow: `by' and `fate' have no place"
+      )
     }
     return flow
   }

@@ -21,7 +21,9 @@ struct ScenarioReader {
       scenario.machines.append(try machine(name, node, self.fields(node, ScenarioKeys.machine)))
     }
     if let node = fields["internet"] { scenario.internet = try internet(node) }
-    for (name, node) in try named(fields, "docker") { scenario.docker.append(try docker(name, node)) }
+    for (name, node) in try named(fields, "docker") {
+      scenario.docker.append(try docker(name, node))
+    }
     for (name, node) in try named(fields, "clusters") {
       scenario.clusters.append(try cluster(name, node))
     }
@@ -59,7 +61,9 @@ struct ScenarioReader {
         !field.name.isEmpty && field.name.utf8.count <= 63
         && field.name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != 0x2f && $0 != 0x3a }
       guard isName else {
-        throw field.key.problem("`\(field.name)' is no name: expected letters, digits, `-', `.', `_'")
+        throw field.key.problem(
+          "`\(field.name)' is no name: expected letters, digits, `-', `.', `_'"
+        )
       }
       list.append((field.name, field.value))
     }
@@ -86,7 +90,8 @@ struct ScenarioReader {
     if let seed = fields["seed"] { scenario.seed = UInt64(try seed.int("`seed'", in: 0...Int.max)) }
     if let until = fields["until"] { scenario.limit = try until.duration("`until'") }
     if let variant = fields["iptables"] {
-      scenario.iptables = try variant.choice("`iptables'", ["nft", "legacy"]) == "nft" ? .nft : .legacy
+      scenario.iptables =
+        try variant.choice("`iptables'", ["nft", "legacy"]) == "nft" ? .nft : .legacy
     }
     if let profile = fields["profile"] {
       scenario.profile = try profile.choice("`profile'", ["docker20", "docker29"])
@@ -172,7 +177,8 @@ struct ScenarioReader {
     cluster.nodes = fields["nodes"]
     cluster.manifests = fields["manifests"]
     if let cni = fields["cni"] {
-      guard case .choice(let words) = ScenarioKeys.cluster.keys.first(where: { $0.name == "cni" })?.type
+      guard
+        case .choice(let words) = ScenarioKeys.cluster.keys.first(where: { $0.name == "cni" })?.type
       else { return cluster }
       cluster.cni = try cni.choice("`cni'", words)
     }

@@ -25,7 +25,8 @@ enum ScenarioValues {
     scaled(text, [("%", 0.01)], plain: 1).flatMap { $0 <= 1 ? $0 : nil }
   }
 
-  private static func scaled(_ text: String, _ units: [(String, Double)], plain: Double) -> Double? {
+  private static func scaled(_ text: String, _ units: [(String, Double)], plain: Double) -> Double?
+  {
     // The longer unit first: `ms` ends in `s`.
     let ordered = units.sorted { $0.0.utf8.count > $1.0.utf8.count }
     var number = Substring(text)

@@ -64,12 +64,15 @@ let shippedScenarios: [String] = {
     #expect(throws: Problem.self) { try net.execute("no-such-command", on: "web") }
   }
 
-  @Test(arguments: [
-    ("web:80", nil, FlowReport.Result.reply, "delivered"), ("web:81", nil, .refused, "no-socket"),
-    ("web", nil, .reply, "delivered"), ("web:53", "udp", .refused, "no-socket"),
-    ("10.0.0.9:80", nil, .unreachable, "neighbour-failed"), ("192.0.2.1:80", nil, .unreachable, "no-route"),
-    ("nobody.example:80", nil, .nxdomain, "delivered"),
-  ] as [(String, String?, FlowReport.Result, String)])
+  @Test(
+    arguments: [
+      ("web:80", nil, FlowReport.Result.reply, "delivered"), ("web:81", nil, .refused, "no-socket"),
+      ("web", nil, .reply, "delivered"), ("web:53", "udp", .refused, "no-socket"),
+      ("10.0.0.9:80", nil, .unreachable, "neighbour-failed"),
+      ("192.0.2.1:80", nil, .unreachable, "no-route"),
+      ("nobody.example:80", nil, .nxdomain, "delivered"),
+    ] as [(String, String?, FlowReport.Result, String)]
+  )
   func `a flow's fate is told`(
     target: String,
     kind: String?,
@@ -103,29 +106,41 @@ let shippedScenarios: [String] = {
     ("links:\n  - [a/eth0, b/eth0]", 2, "there is no machine `a'", ""),
     ("machines:\n  a: {}\nlinks:\n  - [a/eth0, a/eth1]", 4, "has no interface `eth0'", ""),
     ("machines:\n  a:\n    interfaces: {eth0: 10.0.0.300/24}", 3, "10.0.0.300/24", ""),
-    ("machines: {a: {}}\nsteps:\n  - {run: 'true', on: b}", 3, "there is no `b'", "did you mean `a'?"),
+    (
+      "machines: {a: {}}\nsteps:\n  - {run: 'true', on: b}", 3, "there is no `b'",
+      "did you mean `a'?"
+    ),
     ("machines: {a: {}}\nsteps:\n  - {run: nosuch, on: a}", 3, "nosuch", "not modelled"),
     ("machines: {a: {}}\nsteps:\n  - {on: a}", 3, "lacks `run'", ""),
     ("options: {until: soon}", 1, "no span of time", "20ms"),
     ("options: {iptables: pf}", 1, "one of nft, legacy", ""),
     ("expect:\n  - {step: x, exit: 0}", 2, "no step is named `x'", ""),
-    ("expect:\n  - {exit: 0}", 2, "needs one of", ""),
-    ("machines: {a: {}}\nexpect:\n  - seen: {on: a, at: lo, filter: 'nonsense ('}", 3, "the filter", ""),
+    ("expect:\n  - {exit: 0}", 2, "`exit' needs", "step"),
+    ("expect:\n  - {}", 2, "needs one of", ""),
+    (
+      "machines: {a: {}}\nexpect:\n  - seen: {on: a, at: lo, filter: 'nonsense ('}", 3,
+      "the filter", ""
+    ),
     ("machines: {a: {listen: http}}", 1, "`http' is no port", ""),
     ("machines: {a: {}}\ninternet: {}\ndocker: {a: {}}", 3, "given twice", ""),
     ("links:\n  - {cable: [a/eth0, b/eth0], loss: 200%}", 2, "no share", "1%"),
     ("steps: [[]]", 1, "a list", "a mapping"),
     ("- 1", 1, "a list", "a mapping"),
-    ("a: [", 1, "not valid YAML", ""),
+    ("a: [", 2, "not valid YAML", ""),
     ("machines: {a: {setup: 'false'}}", 1, "status 1", ""),
   ])
-  func `what is wrong is told with its place`(text: String, line: Int, what: String, more: String) throws {
+  func `what is wrong is told with its place`(text: String, line: Int, what: String, more: String)
+    throws
+  {
     let problem = #expect(throws: Problem.self) {
       let net = try Network(text: text, file: "x.yaml")
       if let problem = net.problems.first { throw problem }
     }
     let message = problem.map { "\($0)" } ?? ""
-    #expect(problem?.file == "x.yaml" && message.contains(what) && message.contains(more), "\(message)")
+    #expect(
+      problem?.file == "x.yaml" && message.contains(what) && message.contains(more),
+      "\(message)"
+    )
     #expect(problem?.location.line == line, "\(message)")
   }
 }
@@ -147,7 +162,10 @@ let shippedScenarios: [String] = {
     """
 
   @Test(arguments: [
-    ("{step: hello, exit: 0, output: \"hello\\nworld\", contains: hello, lacks: bye, within: 1s}", ""),
+    (
+      "{step: hello, exit: 0, output: \"hello\\nworld\", contains: hello, lacks: bye, within: 1s}",
+      ""
+    ),
     ("{step: hello, exit: 3}", "+ exit status 0"),
     ("{step: hello, output: \"hello\\nmoon\"}", "- moon\n+ world"),
     ("{step: hello, contains: moon}", "moon"),
@@ -178,10 +196,15 @@ let shippedScenarios: [String] = {
   }
 
   @Test func `results become JUnit and annotations`() throws {
-    let net = try Network(text: Self.base + "  - {step: hello, exit: 3}\n  - {within: 10s}\n", file: "a&b.yaml")
+    let net = try Network(
+      text: Self.base + "  - {step: hello, exit: 3}\n  - {within: 10s}\n",
+      file: "a&b.yaml"
+    )
     let result = try net.run()
     let junit = JUnitReport.text([result])
-    #expect(junit.contains("tests=\"2\" failures=\"1\" errors=\"0\"") && junit.contains("a&amp;b.yaml"))
+    #expect(
+      junit.contains("tests=\"2\" failures=\"1\" errors=\"0\"") && junit.contains("a&amp;b.yaml")
+    )
     #expect(result.annotations.contains("::error file=a&b.yaml,line=12,col=5::"))
   }
 }
