@@ -43,7 +43,8 @@ public final class Firewall {
         name: name,
         family: family,
         variant: variant,
-        into: scratch.root.netfilter
+        into: scratch.root.netfilter,
+        assumesSets: true
       )
       further = InterfaceNames.samples(of: scratch.root.netfilter.ruleset(family, variant))
     }

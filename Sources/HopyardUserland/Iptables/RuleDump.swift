@@ -5,13 +5,15 @@ public enum RuleDump {
   /// Reads a dump into a namespace's ruleset, with the counters that it gives.
   ///
   /// `name` is the file's name, for errors. What the real tool would refuse is refused with the
-  /// real tool's words; what the model lacks, with its own.
+  /// real tool's words; what the model lacks, with its own. `assumesSets` takes every ipset for
+  /// one that is there.
   public static func load(
     _ text: String,
     name: String,
     family: RuleFamily,
     variant: RulesetVariant = .nft,
-    into netfilter: Netfilter
+    into netfilter: Netfilter,
+    assumesSets: Bool = false
   ) throws(Problem) {
     let stem = family == .ipv4 ? "iptables" : "ip6tables"
     let program = IptablesProgram(
@@ -20,7 +22,10 @@ public enum RuleDump {
       variant: variant,
       role: .restore
     )
-    let environment = IptablesEnvironment(ruleset: { netfilter.ruleset(family, $0) })
+    let environment = IptablesEnvironment(
+      ruleset: { netfilter.ruleset(family, $0) },
+      hasSet: { assumesSets || netfilter.sets[$0] != nil }
+    )
     let result = IptablesCommand.run(
       program,
       arguments: ["-c"],
