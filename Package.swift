@@ -189,7 +189,7 @@ let package = Package(
     ),
     .testTarget(
       name: "OracleTests",
-      dependencies: ["Hopyard", "LabSupport"],
+      dependencies: ["Hopyard", "HopyardUserland", "HopyardSimulator", "LabSupport"],
       exclude: ["known.tsv"],
       swiftSettings: settings
     ),

@@ -22,11 +22,8 @@ import Testing
   @Test func `what is not modelled is refused, not accepted`() {
     let bench = RuleBench()
     for command in [
-      "iptables -A INPUT -m time --timestart 10:00 -j ACCEPT",
-      "iptables -A INPUT -p sctp --chunk-types any DATA -j ACCEPT",
-      "iptables -A INPUT -j SYNPROXY", "iptables -h",
-      "iptables -A INPUT -m hashlimit --hashlimit-upto 1/s --hashlimit-name a "
-        + "--hashlimit-rate-match",
+      "iptables -A INPUT -p tcp -j SYNPROXY", "iptables -h",
+      "iptables -t raw -A PREROUTING -p udp -j CT --helper sip",
     ] {
       #expect(bench.run(RuleBench.words(command)).refusal != nil, "\(command)")
     }

@@ -10,9 +10,7 @@ enum ChainNameText {
     if name.utf8.count >= 29 {
       throw .parameter("chain name `\(name)' too long (must be under 29 chars)")
     }
-    if name.isEmpty || ExtensionCatalog.target(name, family) != nil
-      || ExtensionCatalog.unmodelledTargets.contains(name)
-    {
+    if name.isEmpty || ExtensionCatalog.target(name, family) != nil {
       throw .parameter("chain name may not clash with target name")
     }
     if name.utf8.contains(where: { $0 == 0x20 || (9...13).contains($0) }) {

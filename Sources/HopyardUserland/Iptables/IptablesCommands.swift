@@ -28,7 +28,7 @@ extension IptablesProgram {
     }
     let pool = ChainPool()
     let ruleset = Ruleset(family: family, variant: variant, pool: pool)
-    let environment = IptablesEnvironment(ruleset: { _ in ruleset })
+    let environment = IptablesEnvironment(ruleset: { _ in ruleset }, hasAccount: { _ in true })
     var parser = IptablesParser(arguments, self, environment)
     do throws(IptablesFailure) {
       guard let request = try parser.parse() else { return }
@@ -66,6 +66,7 @@ extension IptablesProgram {
         return [UInt128(address.rawValue)]
       },
       hasSet: { netfilter.sets[$0] != nil },
+      hasAccount: { netfilter.account($0) != nil },
       readFile: { path in
         (try? process.contents(of: path)).map { String(decoding: $0, as: UTF8.self) }
       },
@@ -121,21 +122,12 @@ enum DateText {
   /// The text of a number of seconds since 1970, such as `Thu Jan  1 00:00:00 2026`.
   static func text(_ seconds: Int64) -> String {
     let day = Int(max(0, seconds) / 86400)
-    let rest = Int(max(0, seconds) % 86400)
-    // Days are counted from a first of March, so that a leap day ends its year.
-    let shifted = day + 719_468
-    let era = shifted / 146_097
-    let dayOfEra = shifted % 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let shiftedMonth = (5 * dayOfYear + 2) / 153
-    let month = shiftedMonth < 10 ? shiftedMonth + 2 : shiftedMonth - 10
-    let year = yearOfEra + era * 400 + (month <= 1 ? 1 : 0)
-    let dayOfMonth = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-    func two(_ number: Int, _ filler: String = "0") -> String {
+    let rest = max(0, seconds) % 86400
+    let (year, month, dayOfMonth) = CivilDate.date(Int64(day))
+    func two(_ number: Int64, _ filler: String = "0") -> String {
       number < 10 ? filler + "\(number)" : "\(number)"
     }
-    return "\(days[day % 7]) \(months[month]) \(two(dayOfMonth, " ")) "
+    return "\(days[day % 7]) \(months[Int(month) - 1]) \(two(dayOfMonth, " ")) "
       + "\(two(rest / 3600)):\(two(rest / 60 % 60)):\(two(rest % 60)) \(year)"
   }
 }

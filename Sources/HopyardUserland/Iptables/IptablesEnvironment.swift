@@ -8,6 +8,8 @@ final class IptablesEnvironment {
   let resolve: (String) -> [UInt128]
   /// Tells whether there is an ipset of a name; nil if sets are not modelled.
   let hasSet: (String) -> Bool?
+  /// Tells whether there is an accounting object of a name.
+  let hasAccount: (String) -> Bool
   /// Reads a file; nil if there is none.
   let readFile: (String) -> String?
   /// Writes a file and tells whether it could.
@@ -24,6 +26,7 @@ final class IptablesEnvironment {
     ruleset: @escaping (RulesetVariant) -> Ruleset,
     resolve: @escaping (String) -> [UInt128] = { _ in [] },
     hasSet: @escaping (String) -> Bool? = { _ in nil },
+    hasAccount: @escaping (String) -> Bool = { _ in false },
     readFile: @escaping (String) -> String? = { _ in nil },
     writeFile: @escaping (String, String) -> Bool = { _, _ in false },
     date: String = "Thu Jan  1 00:00:00 1970"
@@ -31,11 +34,14 @@ final class IptablesEnvironment {
     self.ruleset = ruleset
     self.resolve = resolve
     self.hasSet = hasSet
+    self.hasAccount = hasAccount
     self.readFile = readFile
     self.writeFile = writeFile
     self.date = date
   }
 
+  /// Whether rules that the evaluation does not carry out are taken all the same, to be printed.
+  var keepsUnmodelled = false
   /// Whether nothing is written for now.
   var isMuted = false
   /// What the model lacks, if that ended a dump.

@@ -44,4 +44,5 @@ enum IptablesErrno: String, Hashable, Sendable {
   case loop = "Too many levels of symbolic links."
   case builtinTarget = "Can't delete built-in chain."
   case fileExists = "File exists."
+  case outOfRange = "Numerical result out of range."
 }

@@ -208,16 +208,15 @@ struct IptablesParser {
       request.argument = next
     case "p":
       try set("p", invertible: true)
-      let text = value.lowercased()
-      let number = try ProtocolText.parse(text, program.family)
+      let text = attachedValue(value)
+      let number = try ProtocolText.parse(text.lowercased(), program.family, original: text)
       let match = ProtocolMatch(number, inverted: inverted)
       if number.rawValue == 0, inverted { throw .parameter("rule would never match protocol") }
       protocolMatch = match
       request.rule.protocol = number.rawValue == 0 ? nil : match
     case "s", "d":
       try set(letter, invertible: true)
-      // The value is looked for in the argument before the next, whether attached or not.
-      let text = scanner.culprit
+      let text = attachedValue(value)
       if letter == "s" { sourceText = (text, inverted) } else { destinationText = (text, inverted) }
     case "j":
       try set("j")
@@ -295,6 +294,11 @@ struct IptablesParser {
     }
   }
 
+  /// Older releases look for a value in the argument before the next, attached or not.
+  private func attachedValue(_ value: String) -> String {
+    program.release >= .v1_8_11 ? value : scanner.culprit
+  }
+
   private static func leadingNumber(_ text: String) -> UInt64? {
     let digits = text.drop { $0 == " " }.prefix { $0.isASCII && $0.isNumber }
     return UInt64(digits)
@@ -305,7 +309,6 @@ struct IptablesParser {
   private mutating func readJump(_ value: String) throws(IptablesFailure) {
     let name = try ChainNameText.target(value)
     request.jump = name
-    if ExtensionCatalog.unmodelledTargets.contains(name) { throw .unmodelled("-j \(name)") }
     guard let reader = ExtensionCatalog.target(name, program.family) else { return }
     request.hasTargetExtension = true
     target = reader
@@ -316,7 +319,6 @@ struct IptablesParser {
     if name.utf8.count >= 29 {
       throw .parameter("Invalid match name \"\(name)\" (28 chars max)")
     }
-    if ExtensionCatalog.unmodelledMatches.contains(name) { throw .unmodelled("-m \(name)") }
     guard let reader = ExtensionCatalog.match(name, program.family) else {
       throw .parameter("Couldn't load match `\(name)':No such file or directory\n")
     }
@@ -328,7 +330,11 @@ struct IptablesParser {
     let base = 1000 * (extensions.count + 1)
     extensions.append((reader, base))
     let new = reader.options.enumerated().map { index, option in
-      LongOption(name: option.name, value: option.takesValue ? 1 : 0, code: base + index)
+      LongOption(
+        name: option.name,
+        value: option.takesValue ? (option.isOptional ? 2 : 1) : 0,
+        code: base + index
+      )
     }
     scanner.long.insert(contentsOf: new, at: Self.long.count)
   }
@@ -345,10 +351,6 @@ struct IptablesParser {
     default: name = match.value.description
     }
     guard !extensions.contains(where: { $0.reader.name == name }) else { return false }
-    if ExtensionCatalog.unmodelledMatches.contains(name) {
-      hasTriedProtocol = true
-      throw .unmodelled("-m \(name)")
-    }
     guard let reader = ExtensionCatalog.match(name, program.family) else { return false }
     hasTriedProtocol = true
     install(reader)
@@ -360,6 +362,7 @@ struct IptablesParser {
     ExtensionContext(
       family: program.family,
       variant: program.variant,
+      release: program.release,
       protocol: protocolMatch,
       resolve: environment.resolve
     )

@@ -1,5 +1,25 @@
 import HopyardSimulator
 
+/// A release of iptables, as far as releases differ.
+enum IptablesRelease: Int, Comparable, Sendable, CustomStringConvertible {
+  /// That of Debian 12.
+  case v1_8_9
+  /// That of Debian 13: ranges must not end before they begin, and an inverted range of all
+  /// numbers is kept.
+  case v1_8_11
+
+  static func < (left: IptablesRelease, right: IptablesRelease) -> Bool {
+    left.rawValue < right.rawValue
+  }
+
+  var description: String {
+    switch self {
+    case .v1_8_9: "1.8.9"
+    case .v1_8_11: "1.8.11"
+    }
+  }
+}
+
 /// One of the names under which iptables is called.
 struct IptablesProgram: Hashable, Sendable {
   /// What the program does.
@@ -14,6 +34,8 @@ struct IptablesProgram: Hashable, Sendable {
   let family: RuleFamily
   let variant: RulesetVariant
   let role: Role
+  /// The release whose behaviour is played.
+  var release = IptablesRelease.v1_8_9
 
   /// All names; those without a variant are of the given one.
   static func all(plain: RulesetVariant) -> [IptablesProgram] {
@@ -53,5 +75,5 @@ struct IptablesProgram: Hashable, Sendable {
   }
 
   /// The version, as `v1.8.9 (nf_tables)`.
-  var version: String { variant == .nft ? "v1.8.9 (nf_tables)" : "v1.8.9 (legacy)" }
+  var version: String { "v\(release) (\(variant == .nft ? "nf_tables" : "legacy"))" }
 }

@@ -95,7 +95,11 @@ extension IptablesCommand {
       text += ":\(chain.name) \(policy == .accept ? "ACCEPT" : "DROP") "
       text += "[\(counters.packets):\(counters.bytes)]\n"
     }
-    let rules = RuleText(family: program.family, variant: program.variant)
+    let rules = RuleText(
+      family: program.family,
+      variant: program.variant,
+      release: program.release
+    )
     for (index, chain) in table.chains.enumerated() {
       let activity = live.existingActivity(ofChain: index)
       for (number, rule) in chain.rules.enumerated() {

@@ -5,7 +5,12 @@ private func not(_ inverted: Bool) -> String { inverted ? "!" : "" }
 
 extension Match {
   /// The match as `-L` prints it, with a space before it.
-  func listed(numeric: Bool, family: RuleFamily, protocol: ProtocolMatch?) -> String {
+  func listed(
+    numeric: Bool,
+    family: RuleFamily,
+    variant: RulesetVariant,
+    protocol: ProtocolMatch?
+  ) -> String {
     switch self {
     case .addressType(let match):
       var text = " ADDRTYPE match"
@@ -18,7 +23,7 @@ extension Match {
       case .incoming: return text + " limit-in"
       case .outgoing: return text + " limit-out"
       }
-    case .ah(let match): return spi("ah ", match)
+    case .ah(let match): return family == .ipv6 ? match.listed6 : spi("ah ", match)
     case .esp(let match): return spi("esp", match)
     case .comment(let text): return " /* \(text) */"
     case .connectionBytes(let match):
@@ -67,7 +72,9 @@ extension Match {
     case .quota(let match): return " quota: \(match.bytes) bytes"
     case .recent(let match): return match.listed(family)
     case .reversePath(let match): return " rpfilter" + match.text(prefix: " ")
-    case .sctp(let match): return " sctp" + ports(match.source, match.destination, "sctp", numeric)
+    case .sctp(let match):
+      return " sctp" + ports(match.source, match.destination, "sctp", numeric)
+        + match.listedChunks(numeric: numeric)
     case .udp(let match): return " udp" + ports(match.source, match.destination, "udp", numeric)
     case .set(let match):
       var text = (match.inverted ? " !" : "") + " match-set \(match.name) "
@@ -109,6 +116,33 @@ extension Match {
       return " tos match\(not(match.inverted))" + hexadecimal(match.value, width: 2) + "/"
         + hexadecimal(match.mask, width: 2)
     case .u32(let match): return " u32\(match.inverted ? " !" : "") \"\(match.text)\""
+    case .accounting(let name): return " nfacct-name  \(name)"
+    case .bpf(let program): return program.listed
+    case .cluster(let match): return match.listed
+    case .compression(let match): return match.listed
+    case .connectionLabel(let match): return match.listed
+    case .controlGroup(let match): return match.listed
+    case .cpu(let match): return " cpu" + (match.inverted ? " !" : "") + " \(match.value)"
+    case .dccp(let match):
+      return " dccp" + ports(match.source, match.destination, "dccp", true)
+        + match.listedRest(numeric: numeric)
+    case .destinationOptions(let match): return match.listed("dst")
+    case .deviceGroup(let match): return match.listed(numeric: numeric)
+    case .ecn(let match): return match.listed
+    // The program of nf_tables has no match without options to print.
+    case .eui64: return variant == .legacy ? "eui64 " : ""
+    case .fingerprint(let match): return match.listed
+    case .fragment(let match): return match.listed
+    case .headerList(let match): return match.listed(numeric: numeric)
+    case .hopByHop(let match): return match.listed("hbh")
+    case .ipvs(let match): return match.listed(family)
+    case .mobility(let match): return match.listed(numeric: numeric)
+    case .policy(let match): return match.listed(family, numeric: numeric)
+    case .rate(let match): return match.listed(numeric: numeric)
+    case .realm(let match): return match.listedRealm(numeric: numeric)
+    case .routingHeader(let match): return match.listed
+    case .segmentRouting(let match): return match.listed
+    case .time(let match): return match.listed
     }
   }
 

@@ -40,7 +40,7 @@ extension Match {
         }
       return types("--src-type", match.source) + types("--dst-type", match.destination)
         + interface
-    case .ah(let match): return spi("--ahspi", match)
+    case .ah(let match): return spi("--ahspi", match) + match.savedRest
     case .esp(let match): return spi("--espspi", match)
     case .comment(let text): return " --comment " + QuotedText.saved(text)
     case .connectionBytes(let match):
@@ -61,7 +61,7 @@ extension Match {
     case .hopLimit(let match): return match.saved("hl")
     case .ttl(let match): return match.saved("ttl")
     case .icmp(let match):
-      let text = match.type == 255 ? "any" : match.text
+      let text = match.type == 255 && match.codes == 0...255 ? "any" : match.text
       return not(match.inverted) + " --icmp-type " + text
     case .icmpv6(let match): return not(match.inverted) + " --icmpv6-type " + match.text
     case .addressRange(let match):
@@ -85,7 +85,7 @@ extension Match {
     case .quota(let match): return not(match.inverted) + " --quota \(match.bytes)"
     case .recent(let match): return match.saved(family)
     case .reversePath(let match): return match.text(prefix: " --")
-    case .sctp(let match): return ports(match.source, match.destination)
+    case .sctp(let match): return match.saved
     case .udp(let match): return ports(match.source, match.destination)
     case .set(let match):
       var text =
@@ -125,6 +125,30 @@ extension Match {
       return not(match.inverted) + " --tos " + hexadecimal(match.value, width: 2) + "/"
         + hexadecimal(match.mask, width: 2)
     case .u32(let match): return not(match.inverted) + " --u32 " + "\"\(match.text)\""
+    case .accounting(let name): return " --nfacct-name  \(name)"
+    case .bpf(let program): return program.saved
+    case .cluster(let match): return match.saved
+    case .compression(let match): return match.saved
+    case .connectionLabel(let match): return match.saved
+    case .controlGroup(let match): return match.saved
+    case .cpu(let match): return match.saved("--cpu")
+    case .dccp(let match): return match.saved
+    case .destinationOptions(let match): return match.saved("dst")
+    case .deviceGroup(let match): return match.saved
+    case .ecn(let match): return match.saved
+    case .eui64: return ""
+    case .fingerprint(let match): return match.saved
+    case .fragment(let match): return match.saved
+    case .headerList(let match): return match.saved
+    case .hopByHop(let match): return match.saved("hbh")
+    case .ipvs(let match): return match.saved(family)
+    case .mobility(let match): return match.saved
+    case .policy(let match): return match.saved(family)
+    case .rate(let match): return match.saved
+    case .realm(let match): return match.savedRealm
+    case .routingHeader(let match): return match.saved
+    case .segmentRouting(let match): return match.saved
+    case .time(let match): return match.saved
     }
   }
 
@@ -326,13 +350,19 @@ extension HashLimitMatch {
     return list
   }
 
+  private func rateText(_ prefix: String) -> String {
+    guard comparesRate else { return "" }
+    return prefix + "rate-match"
+      + (rateInterval > 1 ? "\(prefix)rate-interval \(rateInterval)" : "")
+  }
+
   func saved(_ family: RuleFamily) -> String {
     var text = " --hashlimit-\(isAbove ? "above" : "upto") \(rate)"
     if let burstText { text += " --hashlimit-burst \(burstText)" }
     if let mode = mode(separator: ",") { text += " --hashlimit-mode \(mode)" }
     text += " --hashlimit-name \(name)"
     for (word, value) in extras(family) { text += " --hashlimit-\(word) \(value)" }
-    return text
+    return text + rateText(" --hashlimit-")
   }
 
   func listed(_ family: RuleFamily) -> String {
@@ -340,7 +370,7 @@ extension HashLimitMatch {
     if let burstText { text += " burst \(burstText)" }
     if let mode = mode(separator: "-") { text += " mode \(mode)" }
     for (word, value) in extras(family) { text += " \(word) \(value)" }
-    return text
+    return text + rateText(" ")
   }
 }
 

@@ -6,6 +6,8 @@ struct ExtensionOption {
   /// What the option is to its extension; other names of the same option share it.
   var id: Int
   var takesValue = true
+  /// Whether the value may be missing.
+  var isOptional = false
   var isMandatory = false
   var isInvertible = false
   var isRepeatable = false
@@ -18,6 +20,7 @@ struct ExtensionOption {
     _ name: String,
     _ id: Int,
     flag: Bool = false,
+    optional: Bool = false,
     mandatory: Bool = false,
     invert: Bool = false,
     repeats: Bool = false,
@@ -27,6 +30,7 @@ struct ExtensionOption {
     self.name = name
     self.id = id
     takesValue = !flag
+    isOptional = optional
     isMandatory = mandatory
     isInvertible = invert
     isRepeatable = repeats
@@ -39,10 +43,29 @@ struct ExtensionOption {
 struct ExtensionContext {
   let family: RuleFamily
   let variant: RulesetVariant
+  let release: IptablesRelease
   /// What `-p` said so far.
   var `protocol`: ProtocolMatch?
   /// Reads a host's name.
   var resolve: (String) -> [UInt128]
+
+  /// Newer releases refuse ranges that end before they begin.
+  func checkOrder(
+    _ isOrdered: Bool,
+    _ option: ExtensionOption,
+    _ reader: RuleExtension
+  ) throws(IptablesFailure) {
+    guard release >= .v1_8_11, !isOrdered else { return }
+    throw .parameter("\(reader.name): Invalid range for option \"--\(option.name)\"\n")
+  }
+
+  /// A range as it is kept: nil if it is of all numbers.
+  ///
+  /// Older releases forget an inverted range of all numbers, which nothing satisfies.
+  func keptRange(_ range: RangeMatch, maximum: UInt32) -> RangeMatch? {
+    guard range.lower == 0, range.upper == maximum else { return range }
+    return range.inverted && release >= .v1_8_11 ? range : nil
+  }
 }
 
 /// Reads the options of one match or target; a subclass for each.
@@ -144,6 +167,34 @@ extension RuleExtension {
       )
     }
     return number
+  }
+
+  /// A number of 32 bits.
+  func number32(_ value: String, _ option: ExtensionOption) throws(IptablesFailure) -> UInt32 {
+    UInt32(truncatingIfNeeded: try number(value, option, 0...UInt64(UInt32.max)))
+  }
+
+  /// One or two numbers of 32 bits with a colon between.
+  func range32(
+    _ value: String,
+    _ option: ExtensionOption,
+    _ inverted: Bool,
+    _ context: ExtensionContext
+  ) throws(IptablesFailure) -> RangeMatch {
+    let (lower, upper, _) = try range(value, option, maximum: UInt64(UInt32.max))
+    try context.checkOrder(lower <= upper, option, self)
+    return RangeMatch(
+      UInt32(truncatingIfNeeded: lower),
+      UInt32(truncatingIfNeeded: upper),
+      inverted: inverted
+    )
+  }
+
+  /// The value of an option that may do without: what is attached, or the next argument.
+  func takeOptional(_ value: String) -> String? {
+    if !value.isEmpty { return value }
+    defer { second = nil }
+    return second
   }
 
   /// One or two numbers with a colon between; an end that is left out is the least or greatest.

@@ -4,6 +4,7 @@ import HopyardWire
 /// Rules and chains as `-L` prints them.
 struct RuleListing {
   let family: RuleFamily
+  var variant = RulesetVariant.nft
   var isNumeric = false
   var isVerbose = false
   var isExact = false
@@ -117,7 +118,12 @@ struct RuleListing {
     var text = ""
     if case .goto = rule.target { text += "[goto] " }
     for match in rule.matches {
-      text += match.listed(numeric: isNumeric || isEditing, family: family, protocol: rule.protocol)
+      text += match.listed(
+        numeric: isNumeric || isEditing,
+        family: family,
+        variant: variant,
+        protocol: rule.protocol
+      )
     }
     return text + (rule.target?.listed(numeric: isNumeric || isEditing, family: family) ?? "")
   }

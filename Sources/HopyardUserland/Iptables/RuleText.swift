@@ -7,19 +7,24 @@ enum ProtocolText {
   private static let unknown: Set<String> = ["icmp6", "ip-encap", "ospfigp"]
 
   /// Reads a name or number; `all` is 0.
-  static func parse(_ text: String, _ family: RuleFamily) throws(IptablesFailure) -> IPProtocol {
+  static func parse(
+    _ text: String,
+    _ family: RuleFamily,
+    original: String? = nil
+  ) throws(IptablesFailure) -> IPProtocol {
+    let original = original ?? text
     if let number = IptablesNumber.parse(text) {
       guard let value = UInt8(exactly: number) else {
-        throw .parameter("unknown protocol \"\(text)\" specified")
+        throw .parameter("unknown protocol \"\(original)\" specified")
       }
       return IPProtocol(rawValue: value)
     }
     if text == "all" { return IPProtocol(rawValue: 0) }
     if text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) || text.isEmpty {
-      throw .parameter("unknown protocol \"\(text)\" specified")
+      throw .parameter("unknown protocol \"\(original)\" specified")
     }
     guard !unknown.contains(text), let value = IPProtocol(text) else {
-      throw .parameter("unknown protocol \"\(text)\" specified")
+      throw .parameter("unknown protocol \"\(original)\" specified")
     }
     return value
   }
@@ -88,6 +93,7 @@ enum QuotedText {
 struct RuleText {
   let family: RuleFamily
   let variant: RulesetVariant
+  var release = IptablesRelease.v1_8_9
 
   /// The rule after `-A CHAIN`, with a space before each word; `middle` stands before the target.
   func text(_ rule: Rule, middle: String = "") -> String {
@@ -118,7 +124,8 @@ struct RuleText {
 
   private func interface(_ option: String, _ match: InterfaceMatch) -> String {
     // A wildcard of no characters is no restriction.
-    if match.isPrefix, match.name.isEmpty, !match.inverted || variant == .legacy { return "" }
+    let isForgotten = variant == .legacy && release < .v1_8_11
+    if match.isPrefix, match.name.isEmpty, !match.inverted || isForgotten { return "" }
     return (match.inverted ? " !" : "") + " \(option) " + match.pattern
   }
 }

@@ -17,8 +17,15 @@ enum RuleValidation {
   // MARK: One rule by itself
 
   /// What is wrong with a rule in a table, wherever it stands.
-  static func problem(_ rule: Rule, _ table: RuleTable, _ variant: RulesetVariant) -> Problem? {
-    for match in rule.matches where !isPossible(match, rule, table, variant) { return .invalid }
+  static func problem(
+    _ rule: Rule,
+    _ table: RuleTable,
+    _ family: RuleFamily,
+    _ variant: RulesetVariant
+  ) -> Problem? {
+    for match in rule.matches where !isPossible(match, rule, table, family, variant) {
+      return .invalid
+    }
     guard let target = rule.target else { return hasEmptyInversion(rule, variant) }
     if case .queue = target, variant == .nft { return .noSuchFile }
     return isPossible(target, rule, table, variant) ? hasEmptyInversion(rule, variant) : .invalid
@@ -42,10 +49,17 @@ enum RuleValidation {
     _ match: Match,
     _ rule: Rule,
     _ table: RuleTable,
+    _ family: RuleFamily,
     _ variant: RulesetVariant
   ) -> Bool {
     switch match {
-    case .ah: needs(51, rule)
+    // In IPv6 it is one of the headers before that of the protocol.
+    case .ah: family == .ipv6 || needs(51, rule)
+    case .compression: needs(108, rule)
+    case .dccp: needs(33, rule)
+    case .ecn(let match): !match.needsTCP || needs(6, rule)
+    case .fingerprint: needs(6, rule)
+    case .mobility: needs(135, rule)
     case .esp: needs(50, rule)
     case .icmp: needs(1, rule)
     case .icmpv6: needs(58, rule)
@@ -73,6 +87,13 @@ enum RuleValidation {
     case .conntrack, .notrack: table == .raw
     case .tproxy: table == .mangle && (needs(6, rule) || needs(17, rule))
     case .ttl, .hopLimit, .tos, .checksumFill: table == .mangle
+    case .ecn(let change):
+      table == .mangle
+        && (needs(6, rule) || !change.removesTCP && change.echo == nil && change.reduced == nil)
+    case .stripTCPOptions: table == .mangle && needs(6, rule)
+    case .connectionSecurityMark: table == .mangle || table == .security
+    case .sourcePrefix, .destinationPrefix: table == .mangle
+    case .synproxy: needs(6, rule)
     case .dscp: table == .mangle
     case .trace: table == .raw || variant == .nft
     case .tcpMSS:
@@ -96,7 +117,16 @@ enum RuleValidation {
     for match in rule.matches {
       switch match {
       case .owner: hooks.formIntersection([.output, .postrouting])
-      case .mac: hooks.formIntersection([.prerouting, .input, .forward])
+      case .mac, .eui64, .fingerprint: hooks.formIntersection([.prerouting, .input, .forward])
+      case .controlGroup: hooks.formIntersection([.input, .output, .postrouting])
+      case .deviceGroup(let match):
+        if match.source != nil { hooks.formIntersection([.prerouting, .input, .forward]) }
+        if match.destination != nil { hooks.formIntersection([.forward, .output, .postrouting]) }
+      case .policy(let match):
+        hooks.formIntersection(
+          match.isIn ? [.prerouting, .input, .forward] : [.forward, .output, .postrouting]
+        )
+      case .realm: hooks.formIntersection([.input, .forward, .output, .postrouting])
       case .reversePath: hooks.formIntersection(.prerouting)
       case .socket: hooks.formIntersection([.prerouting, .input])
       case .addressType(let match):
@@ -119,6 +149,9 @@ enum RuleValidation {
     case .netmap: hooks.formIntersection([.prerouting, .input, .output, .postrouting])
     case .reject: hooks.formIntersection([.input, .forward, .output])
     case .tproxy: hooks.formIntersection(.prerouting)
+    case .sourcePrefix: hooks.formIntersection([.input, .postrouting])
+    case .destinationPrefix: hooks.formIntersection([.prerouting, .output])
+    case .synproxy: hooks.formIntersection([.input, .forward])
     case .classify: hooks.formIntersection([.forward, .output, .postrouting])
     case .tcpMSS(.clampToPMTU): hooks.formIntersection([.forward, .output, .postrouting])
     default: break

@@ -61,7 +61,7 @@ struct RulesetEditor {
       do { try table.remove(number - 1, inChain: chain) } catch { throw .kernel(.deletionTooBig) }
       return
     }
-    try refuseUnmodelled(request)
+    try checkSets(request)
     for rule in request.rules {
       // nf_tables shows a rule that is looked for only once it is found.
       let isSearch = command == .check || command == .delete
@@ -97,18 +97,23 @@ struct RulesetEditor {
       command == .append ? "RULE_APPEND" : command == .insert ? "RULE_INSERT" : "RULE_REPLACE"
     if command == .insert, index > count { throw .kernel(.insertionTooBig) }
     if command == .replace, index >= count { throw .kernel(.replacementTooBig) }
+    var request = request
+    if request.deferredFailure == nil, namesMissingObject(rule) {
+      request.deferredFailure = "No such file or directory"
+    }
     if isNFT {
       if let problem = immediateProblem(rule, request, table) {
         failures.append((line, "\(operation) failed (\(problem)): rule in chain \(chain)"))
         return
       }
     } else if request.deferredFailure != nil
-      || RuleValidation.problem(rule, name, .legacy) != nil
+      || RuleValidation.problem(rule, name, program.family, .legacy) != nil
     {
       // The kernel says so only when the whole table is handed to it.
-      failures.append((line, "Invalid argument"))
+      failures.append((line, request.deferredFailure ?? "Invalid argument"))
       return
     }
+    try refuseUnmodelled(rule)
     try attempt { () throws(TableEditError) in
       switch command {
       case .append: try table.insert(rule, inChain: chain, counters: request.counters)
@@ -119,6 +124,34 @@ struct RulesetEditor {
     needsValidation = needsValidation || RuleValidation.mayMatterElsewhere(rule)
     if validatesEach, let problem = RuleValidation.problem(table, .nft) {
       failures.append((line, "\(operation) failed (\(problem.rawValue)): rule in chain \(chain)"))
+    }
+  }
+
+  /// Whether a rule counts in or reads an object of the namespace that is not there.
+  private func namesMissingObject(_ rule: Rule) -> Bool {
+    for match in rule.matches {
+      switch match {
+      case .accounting(let name) where !environment.hasAccount(name): return true
+      case .rate(let match):
+        for name in [match.first, match.second] {
+          if let name, !hasEstimator(name) { return true }
+        }
+      default: break
+      }
+    }
+    return false
+  }
+
+  /// Whether a rule of the ruleset feeds a rate estimator of a name.
+  private func hasEstimator(_ name: String) -> Bool {
+    let ruleset = environment.ruleset(program.variant)
+    return RuleTable.allCases.contains { table in
+      guard let live = ruleset.existing(table) else { return false }
+      return live.chainNames.contains { chain in
+        (live.rules(ofChain: chain) ?? []).contains { rule in
+          if case .rateEstimator(let target) = rule.target { target.name == name } else { false }
+        }
+      }
     }
   }
 
@@ -133,7 +166,9 @@ struct RulesetEditor {
       let isThere = jump == request.chain || (table.ruleCount(ofChain: jump) ?? 0) > 0
       return isThere ? "Operation not supported" : "No such file or directory"
     }
-    if let problem = RuleValidation.problem(rule, name, .nft) { return problem.rawValue }
+    if let problem = RuleValidation.problem(rule, name, program.family, .nft) {
+      return problem.rawValue
+    }
     if let hook = table.hook(ofChain: request.chain ?? ""),
       !RuleValidation.allowedHooks(rule).contains(RuleHooks(hook))
     {
@@ -158,7 +193,7 @@ struct RulesetEditor {
     )
   }
 
-  private func refuseUnmodelled(_ request: IptablesRequest) throws(IptablesFailure) {
+  private func checkSets(_ request: IptablesRequest) throws(IptablesFailure) {
     let rule = request.rule
     for case .set(let match) in rule.matches { try checkSet(match.name) }
     if case .set(let target) = rule.target {
@@ -166,6 +201,11 @@ struct RulesetEditor {
         if let reference { try checkSet(reference.name) }
       }
     }
+  }
+
+  /// Refuses a rule that the kernel would take and the model does not carry out.
+  private func refuseUnmodelled(_ rule: Rule) throws(IptablesFailure) {
+    guard !environment.keepsUnmodelled else { return }
     if let part = ModelledRules.firstUnmodelled(in: rule) {
       throw .unmodelled("\(part) of \(program.stem)")
     }
@@ -387,7 +427,7 @@ struct RulesetEditor {
   }
 
   private func listing(_ request: IptablesRequest, edits: Bool = false) -> RuleListing {
-    var listing = RuleListing(family: program.family)
+    var listing = RuleListing(family: program.family, variant: program.variant)
     listing.isNumeric = request.isNumeric
     listing.isVerbose = request.verbosity > 0
     listing.isExact = request.isExact
@@ -440,7 +480,11 @@ struct RulesetEditor {
 
   private func listRules(_ request: IptablesRequest) throws(IptablesFailure) {
     warnOfLegacy()
-    let text = RuleText(family: program.family, variant: program.variant)
+    let text = RuleText(
+      family: program.family,
+      variant: program.variant,
+      release: program.release
+    )
     let isVerbose = request.verbosity > 0
     try reading { table throws(IptablesFailure) in
       try checkListed(request.chain, table)

@@ -121,10 +121,14 @@ struct RulesetTransaction {
   private func failure(_ failures: [(line: Int, text: String)]) -> Failure {
     let line = failures.first?.line ?? 0
     if program.variant == .legacy {
-      return Failure(
-        line: line,
-        cause: .kernel(failures.contains { $0.text == "loop" } ? .loop : .invalid)
-      )
+      let errno: IptablesErrno =
+        switch failures.first?.text {
+        case "loop": .loop
+        case "No such file or directory": .noSuchChain
+        case "Numerical result out of range": .outOfRange
+        default: .invalid
+        }
+      return Failure(line: line, cause: .kernel(errno))
     }
     // One command has no line to tell, and tells of its first failure only.
     let texts =

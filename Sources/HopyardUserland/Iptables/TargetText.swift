@@ -11,6 +11,9 @@ extension Target {
       return " --set-class \(Self.hex4(value >> 16)):\(Self.hex4(value & 0xffff))"
     case .connectionMark(let target):
       switch target {
+      case .shifted(let change, let left, let bits):
+        return Target.connectionMark(change).saved(family)
+          + " --\(left ? "left" : "right")-shift-mark \(bits)"
       case .set(let mark): return " --set-xmark " + mark.text
       case .save(let packetMask, let mask):
         return " --save-mark --nfmask \(hexadecimal(packetMask)) --ctmask \(hexadecimal(mask))"
@@ -53,6 +56,17 @@ extension Target {
       return " --gateway " + IptablesAddress.text(target.gateway, family)
         + (target.outInterface.map { " --oif \($0)" } ?? "")
     case .tos(let target): return " --set-tos " + target.text
+    case .audit(let kind): return " --type \(kind.rawValue)"
+    case .connectionSecurityMark(let saves): return saves ? " --save" : " --restore"
+    case .ecn(let target): return target.saved
+    case .hashMark(let target): return target.saved
+    case .idleTimer(let target): return target.saved
+    case .led(let target): return target.saved
+    case .rateEstimator(let target): return target.saved
+    case .securityMark(let context): return " --selctx \(context)"
+    case .sourcePrefix(let target), .destinationPrefix(let target): return target.saved
+    case .stripTCPOptions(let options): return options.saved
+    case .synproxy(let target): return target.saved
     case .tproxy(let target):
       return " --on-port \(target.port) --on-ip \(IptablesAddress.text(target.address, family))"
         + " --tproxy-mark \(hexadecimal(target.mark))/\(hexadecimal(target.mask))"
@@ -69,6 +83,9 @@ extension Target {
       return " CLASSIFY set \(String(value >> 16, radix: 16)):\(String(value & 0xffff, radix: 16))"
     case .connectionMark(let target):
       switch target {
+      case .shifted(let change, let left, let bits):
+        return Target.connectionMark(change).listed(numeric: numeric, family: family)
+          + " \(left ? "left" : "right")-shift-mark \(bits)"
       case .set(let mark): return " CONNMARK" + mark.listed
       case .save(let packetMask, let mask):
         return " CONNMARK save"
@@ -120,6 +137,18 @@ extension Target {
       return " TEE gw:" + IptablesAddress.text(target.gateway, family)
         + (target.outInterface.map { " oif=\($0)" } ?? "")
     case .tos(let target): return target.listed(numeric: numeric)
+    case .audit(let kind): return " AUDIT \(kind.rawValue)"
+    case .connectionSecurityMark(let saves): return " CONNSECMARK " + (saves ? "save" : "restore")
+    case .ecn(let target): return target.listed
+    case .hashMark(let target): return target.listed
+    case .idleTimer(let target): return target.listed
+    case .led(let target): return target.listed
+    case .rateEstimator(let target): return target.listed
+    case .securityMark(let context): return " SECMARK selctx \(context)"
+    case .sourcePrefix(let target): return target.listed("SNPT")
+    case .destinationPrefix(let target): return target.listed("DNPT")
+    case .stripTCPOptions(let options): return options.listed(numeric: numeric)
+    case .synproxy(let target): return target.listed
     case .tproxy(let target):
       return " TPROXY redirect \(IptablesAddress.text(target.address, family)):\(target.port)"
         + " mark \(hexadecimal(target.mark))/\(hexadecimal(target.mask))"

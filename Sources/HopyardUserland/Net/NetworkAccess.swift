@@ -5,11 +5,8 @@ extension Process {
   /// The seconds and nanoseconds that the machine's clock shows: a run begins with the year 2026.
   var wallClock: (seconds: Int64, nanoseconds: Int64) {
     let now = simulation.now.nanoseconds
-    return (Self.epoch + now / 1_000_000_000, now % 1_000_000_000)
+    return (Simulation.epoch + now / 1_000_000_000, now % 1_000_000_000)
   }
-
-  /// 2026-01-01 00:00:00 UTC.
-  private static let epoch: Int64 = 1_767_225_600
 
   /// Marks a socket as this process's.
   func own(_ socket: Socket, descriptor: Int = 3) {

@@ -200,8 +200,12 @@ struct ChainCompiler {
       }
       inline(wanted.source, wanted.destination, &flat)
       return true
-    case .udp(let wanted), .sctp(let wanted):
+    case .udp(let wanted):
       guard !flat.flags.contains(.ports) else { return false }
+      inline(wanted.source, wanted.destination, &flat)
+      return true
+    case .sctp(let wanted):
+      guard wanted.chunks == nil, !flat.flags.contains(.ports) else { return false }
       inline(wanted.source, wanted.destination, &flat)
       return true
     case .state(let wanted):
@@ -257,9 +261,11 @@ struct ChainCompiler {
 extension Match {
   /// Whether it matters which packets are compared with it, because it remembers or draws lots.
   var isOrdered: Bool {
-    if case .statistic = self { return true }
-    // An entry counts who asks for it.
-    if case .set = self { return true }
-    return isStateful
+    switch self {
+    // An entry of a set counts who asks for it.
+    case .statistic, .accounting, .set: true
+    case .connectionLabel(let wanted): wanted.sets
+    default: isStateful
+    }
   }
 }

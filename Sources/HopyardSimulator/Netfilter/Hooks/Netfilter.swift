@@ -63,6 +63,13 @@ public final class Netfilter {
   @exclusivity(unchecked) var hashLimits: [String: HashLimitTable] = [:]
   /// The sets that rules ask.
   public let sets: IPSets
+  /// The estimators of RATEEST by name.
+  var rateEstimators: [String: RateEstimator] = [:]
+  /// What `-m nfacct` has counted, by name.
+  var accounts: [String: RuleCounters] = [:]
+  /// The labels of connections, by the connection's reference.
+  var connectionLabels: [UInt64: UInt128] = [:]
+  var labelSweepSize = 1024
 
   /// Makes the netfilter of a namespace, without rules.
   init(environment: any NetfilterEnvironment) {

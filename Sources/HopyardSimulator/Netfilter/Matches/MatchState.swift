@@ -44,6 +44,8 @@ final class HashLimitTable {
     var expires: Int64
     var limit: Int64
     var cost: Int64
+    /// Whether the last whole interval was above the rate (`--hashlimit-rate-match`).
+    var wasAbove = false
   }
   var buckets: [Key: Bucket] = [:]
   /// Keys in order of their first packet, for listings.
@@ -71,14 +73,14 @@ public final class RecentTable {
     public var address: IPv4Address
     /// The TTL of the last packet.
     public var ttl: UInt8
-    /// When packets were seen, the last twenty of them, oldest first.
+    /// When packets were seen, as many as the list keeps, oldest first.
     public var stamps: [Instant]
     /// The next place in the ring of stamps.
     public var index: Int
     var order: UInt64
   }
-  /// How many stamps an entry keeps.
-  static let stampLimit = 20
+  /// How many stamps an entry keeps, a power of two: enough for every rule's `--hitcount`.
+  private(set) var stampLimit = 32
   /// How many addresses a list keeps.
   static let addressLimit = 100
   var entries: [UInt32: Entry] = [:]
@@ -86,6 +88,15 @@ public final class RecentTable {
 
   /// The entries, longest unseen first.
   public var list: [Entry] { entries.values.sorted { $0.order < $1.order } }
+
+  /// Makes room for so many stamps; like the kernel it forgets what it has when it must grow.
+  func reserve(_ hits: UInt32) {
+    var limit = 32
+    while limit < Int(min(hits, 65536)) { limit *= 2 }
+    guard limit > stampLimit else { return }
+    stampLimit = limit
+    removeAll()
+  }
 
   /// Removes the address that was unseen longest, if its last packet is too old.
   func reap(before time: Instant) {
@@ -111,8 +122,8 @@ public final class RecentTable {
     if var entry = entries[address] {
       entry.ttl = ttl
       entry.stamps.append(now)
-      if entry.stamps.count > Self.stampLimit { entry.stamps.removeFirst() }
-      entry.index = (entry.index + 1) % Self.stampLimit
+      if entry.stamps.count > stampLimit { entry.stamps.removeFirst() }
+      entry.index = entry.index % stampLimit + 1
       entry.order = lastOrder
       entries[address] = entry
       return
@@ -200,7 +211,9 @@ extension Netfilter {
       for match in chain.compiled.matches {
         switch match {
         case .recent(let wanted):
-          lists[wanted.name] = recentTables[wanted.name] ?? lists[wanted.name] ?? RecentTable()
+          let list = recentTables[wanted.name] ?? lists[wanted.name] ?? RecentTable()
+          list.reserve(wanted.hitCount)
+          lists[wanted.name] = list
         case .hashLimit(let wanted):
           limits[wanted.name] = hashLimits[wanted.name] ?? limits[wanted.name] ?? HashLimitTable()
         default: break
@@ -209,5 +222,19 @@ extension Netfilter {
     }
     recentTables = lists
     hashLimits = limits
+    keepRateEstimators(of: chains)
+  }
+
+  /// Makes the estimators that rules feed; of two rules with one name the first decides how.
+  private func keepRateEstimators(of chains: [ChainInstance]) {
+    var estimators: [String: RateEstimator] = [:]
+    for chain in chains {
+      for wanted in chain.compiled.chain.rateEstimators where estimators[wanted.name] == nil {
+        estimators[wanted.name] =
+          rateEstimators[wanted.name]
+          ?? RateEstimator(wanted, now: simulation.now.nanoseconds)
+      }
+    }
+    rateEstimators = estimators
   }
 }

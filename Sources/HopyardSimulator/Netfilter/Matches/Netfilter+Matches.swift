@@ -24,7 +24,7 @@ extension Netfilter {
         return (options.first(option.value, packet) != nil) != option.inverted
       }
       return true
-    case .udp(let wanted), .sctp(let wanted):
+    case .udp(let wanted):
       guard context.hasPorts else { return false }
       if let ports = wanted.source, !ports.matches(context.sourcePort) { return false }
       if let ports = wanted.destination, !ports.matches(context.destinationPort) { return false }
@@ -155,8 +155,13 @@ extension Netfilter {
         return false
       }
       return wanted.range?.matches(packet.u32(at: offset)) ?? true
-    // These are refused when a rule is loaded.
-    case .hopLimit, .icmpv6: return false
+    case .accounting, .bpf, .cluster, .compression, .connectionLabel, .controlGroup, .cpu, .dccp,
+      .deviceGroup, .ecn, .fingerprint, .ipvs, .policy, .rate, .realm, .sctp, .time:
+      return meetsOther(match, &packet, &context)
+    // These are refused when a rule is loaded, or stand in IPv6 rules only.
+    case .hopLimit, .icmpv6, .destinationOptions, .eui64, .fragment, .headerList, .hopByHop,
+      .mobility, .routingHeader, .segmentRouting:
+      return false
     }
   }
 

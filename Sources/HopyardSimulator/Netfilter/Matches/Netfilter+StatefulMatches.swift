@@ -45,6 +45,7 @@ extension Netfilter {
     if wanted.keys.contains(.sourcePort) { key.ports = UInt32(context.sourcePort) << 16 }
     if wanted.keys.contains(.destinationPort) { key.ports |= UInt32(context.destinationPort) }
     let now = simulation.now.nanoseconds
+    if wanted.comparesRate { return compareRate(wanted, key, table, context, now) }
     // A packet costs its interval; a byte costs a second's share.
     let average = Int64(clamping: max(1, wanted.average))
     let unit = wanted.countsBytes ? max(1, 1_000_000_000 / average) : average &* 1000
@@ -74,6 +75,42 @@ extension Netfilter {
     if isBelow { bucket.credit -= price }
     table.buckets[key] = bucket
     return isBelow != wanted.isAbove
+  }
+
+  /// Whether the rate of the last interval, and what came since, are within the limit.
+  private func compareRate(
+    _ wanted: HashLimitMatch,
+    _ key: HashLimitTable.Key,
+    _ table: HashLimitTable,
+    _ context: RuleContext,
+    _ now: Int64
+  ) -> Bool {
+    let seconds = Int64(max(1, wanted.rateInterval))
+    let average = Int64(clamping: max(1, wanted.average))
+    let rate = wanted.countsBytes ? average : max(1, 1_000_000 / average)
+    let burst = Int64(clamping: wanted.burst)
+    var bucket: HashLimitTable.Bucket
+    if let known = table.buckets[key], known.expires > now {
+      bucket = known
+    } else {
+      if table.buckets[key] == nil { table.add(key, now) }
+      let most =
+        wanted.countsBytes
+        ? (burst == 0 ? rate : burst.multipliedReportingOverflow(by: rate).partialValue)
+        : rate &+ burst
+      bucket = HashLimitTable.Bucket(credit: 0, updated: now, expires: 0, limit: most, cost: rate)
+    }
+    let passed = now - bucket.updated
+    if passed >= seconds * 1_000_000_000 {
+      let counted = Double(bucket.credit) * Double(seconds) * 1e9
+      bucket.wasAbove = counted > Double(passed) * Double(rate)
+      bucket.credit = 0
+      bucket.updated = now
+    }
+    bucket.credit &+= wanted.countsBytes ? Int64(context.view.totalLength) : 1
+    bucket.expires = now &+ Int64(wanted.expiry) &* 1_000_000
+    table.buckets[key] = bucket
+    return (!bucket.wasAbove && bucket.credit <= bucket.limit) != wanted.isAbove
   }
 
   func meets(_ wanted: RecentMatch, _ context: RuleContext) -> Bool {

@@ -98,12 +98,24 @@ extension Netfilter {
     case .trace:
       packet.metadata.flags.insert(.traced)
       return .next
-    case .nflog, .checksumFill: return .next
     case .set(let wanted):
       change(wanted, packet, context)
       return .next
-    // This is refused when a rule is loaded.
-    case .hopLimit: return .next
+    case .ecn(let change):
+      return self.change(change, &packet, &context) ? .next : .drop
+    case .stripTCPOptions(let options):
+      return strip(options, &packet, context) ? .next : .drop
+    case .hashMark(let wanted):
+      if let mark = hashMark(wanted, packet, context) { packet.metadata.mark = mark }
+      return .next
+    case .rateEstimator(let estimator):
+      count(estimator, bytes: context.view.totalLength)
+      return .next
+    // What these do is seen outside the network only.
+    case .audit, .checksumFill, .connectionSecurityMark, .idleTimer, .led, .nflog: return .next
+    // These are refused when a rule is loaded, or stand in IPv6 rules only.
+    case .hopLimit, .securityMark, .synproxy, .sourcePrefix, .destinationPrefix:
+      return .next
     }
   }
 
@@ -227,6 +239,18 @@ extension Netfilter {
     case .restore(let packetMask, let mask):
       packet.metadata.mark =
         (packet.metadata.mark & ~packetMask) ^ (entry.pointee.mark & mask)
+    case .shifted(let change, let left, let bits):
+      func shifted(_ mark: UInt32) -> UInt32 { left ? mark << bits : mark >> bits }
+      let old = entry.pointee.mark
+      switch change {
+      case .set(let change): setMark(shifted(change.applied(to: old)), entry)
+      case .save(let packetMask, let mask):
+        setMark((old & ~mask) ^ shifted(packet.metadata.mark & packetMask), entry)
+      case .restore(let packetMask, let mask):
+        packet.metadata.mark = (packet.metadata.mark & ~packetMask) ^ shifted(old & mask)
+      // A shift is of one of the others.
+      case .shifted: break
+      }
     }
   }
 
@@ -287,7 +311,7 @@ extension Netfilter {
     context.view.timeToLive = new
   }
 
-  private func setTypeOfService(
+  func setTypeOfService(
     _ value: UInt8,
     _ packet: inout Packet,
     _ context: inout RuleContext

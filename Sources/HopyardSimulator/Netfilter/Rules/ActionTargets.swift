@@ -28,6 +28,8 @@ public enum ConnectionMarkTarget: Hashable, Sendable {
   case save(packetMask: UInt32, mask: UInt32)
   /// Copies the connection's mark (under `mask`) to the packet's (under `packetMask`).
   case restore(packetMask: UInt32, mask: UInt32)
+  /// The same, with the mark that is set or copied shifted by a number of bits.
+  indirect case shifted(ConnectionMarkTarget, left: Bool, bits: UInt8)
 }
 
 /// What CT does.

@@ -25,6 +25,8 @@ public final class Chain: Hashable, Sendable {
   public let needsConntrack: Bool
   /// Whether a rule keeps state of its own.
   public let isStateful: Bool
+  /// The rate estimators that rules feed.
+  let rateEstimators: [RateEstimatorTarget]
 
   let contentHash: Int
 
@@ -38,6 +40,9 @@ public final class Chain: Hashable, Sendable {
     destinations = rules.compactMap(\.destinationChain).filter { seen.insert($0).inserted }
     needsConntrack = rules.contains { $0.needsConntrack }
     isStateful = rules.contains { $0.matches.contains { $0.isStateful } }
+    rateEstimators = rules.compactMap { rule in
+      if case .rateEstimator(let wanted) = rule.target { wanted } else { nil }
+    }
     var hasher = Hasher()
     hasher.combine(name)
     hasher.combine(hook)

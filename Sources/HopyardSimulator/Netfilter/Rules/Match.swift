@@ -54,8 +54,8 @@ public enum Match: Hashable, Sendable {
   case recent(RecentMatch)
   /// `rpfilter`: whether the reply would leave where the packet came in.
   case reversePath(ReversePathMatch)
-  /// `sctp`: ports.
-  case sctp(UDPMatch)
+  /// `sctp`: ports and kinds of chunks.
+  case sctp(SCTPMatch)
   /// `set`: membership of an ipset.
   case set(SetMatch)
   /// `socket`: whether a local socket is there for the packet.
@@ -78,6 +78,54 @@ public enum Match: Hashable, Sendable {
   case u32(U32Match)
   /// `udp`: ports.
   case udp(UDPMatch)
+  /// `nfacct`: counts the packet in an accounting object and always holds.
+  case accounting(String)
+  /// `bpf`: a program of the Berkeley packet filter.
+  case bpf(FilterProgram)
+  /// `cluster`: whether the connection belongs to this node.
+  case cluster(ClusterMatch)
+  /// `ipcomp`: the compression parameter index.
+  case compression(CompressionMatch)
+  /// `connlabel`: a label of the connection.
+  case connectionLabel(ConnectionLabelMatch)
+  /// `cgroup`: the control group of the sending socket.
+  case controlGroup(ControlGroupMatch)
+  /// `cpu`: the processor that handles the packet; the model has one, number 0.
+  case cpu(NumberMatch)
+  /// `dccp`: ports, types and options.
+  case dccp(DCCPMatch)
+  /// `dst` (IPv6): destination options.
+  case destinationOptions(OptionsHeaderMatch)
+  /// `devgroup`: the groups of devices.
+  case deviceGroup(DeviceGroupMatch)
+  /// `ecn`: the bits of congestion notification.
+  case ecn(ECNMatch)
+  /// `eui64` (IPv6): whether the source address was made from the MAC address.
+  case eui64
+  /// `osf`: the sender's operating system.
+  case fingerprint(FingerprintMatch)
+  /// `frag` (IPv6): the fragment header.
+  case fragment(FragmentMatch)
+  /// `ipv6header` (IPv6): which extension headers there are.
+  case headerList(HeaderListMatch)
+  /// `hbh` (IPv6): hop-by-hop options.
+  case hopByHop(OptionsHeaderMatch)
+  /// `ipvs`: what IPVS does with the packet.
+  case ipvs(IPVSMatch)
+  /// `mh` (IPv6): the type of a mobility message.
+  case mobility(MobilityMatch)
+  /// `policy`: what IPsec does with the packet.
+  case policy(PolicyMatch)
+  /// `rateest`: a rate that was measured.
+  case rate(RateMatch)
+  /// `realm`: the realm of the route.
+  case realm(MarkMatch)
+  /// `rt` (IPv6): the routing header.
+  case routingHeader(RoutingHeaderMatch)
+  /// `srh` (IPv6): the segment routing header.
+  case segmentRouting(SegmentRoutingMatch)
+  /// `time`: when the packet comes.
+  case time(TimeMatch)
 
   /// The name after `-m`.
   public var name: String {
@@ -120,13 +168,39 @@ public enum Match: Hashable, Sendable {
     case .ttl: "ttl"
     case .u32: "u32"
     case .udp: "udp"
+    case .accounting: "nfacct"
+    case .bpf: "bpf"
+    case .cluster: "cluster"
+    case .compression: "ipcomp"
+    case .connectionLabel: "connlabel"
+    case .controlGroup: "cgroup"
+    case .cpu: "cpu"
+    case .dccp: "dccp"
+    case .destinationOptions: "dst"
+    case .deviceGroup: "devgroup"
+    case .ecn: "ecn"
+    case .eui64: "eui64"
+    case .fingerprint: "osf"
+    case .fragment: "frag"
+    case .headerList: "ipv6header"
+    case .hopByHop: "hbh"
+    case .ipvs: "ipvs"
+    case .mobility: "mh"
+    case .policy: "policy"
+    case .rate: "rateest"
+    case .realm: "realm"
+    case .routingHeader: "rt"
+    case .segmentRouting: "srh"
+    case .time: "time"
     }
   }
 
   /// Whether conntrack must run while a rule with this match is in a table.
   public var needsConntrack: Bool {
     switch self {
-    case .connectionBytes, .connectionLimit, .connectionMark, .conntrack, .helper, .state: true
+    case .cluster, .connectionBytes, .connectionLabel, .connectionLimit, .connectionMark,
+      .conntrack, .helper, .state:
+      true
     default: false
     }
   }

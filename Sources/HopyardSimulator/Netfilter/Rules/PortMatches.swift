@@ -75,7 +75,7 @@ public struct TCPFlagsMatch: Hashable, Sendable {
   }
 }
 
-/// What `-m udp` and `-m sctp` ask of a datagram.
+/// What `-m udp` asks of a datagram.
 public struct UDPMatch: Hashable, Sendable {
   /// The source port.
   public var source: PortMatch?
@@ -137,9 +137,19 @@ public struct ICMPMatch: Hashable, Sendable {
 public struct SPIMatch: Hashable, Sendable {
   /// The SPIs; nil if there is no restriction.
   public var range: RangeMatch?
+  /// The length of the header (IPv6 `ah`).
+  public var length: NumberMatch?
+  /// Whether the reserved field must be zero (IPv6 `ah`).
+  public var checksReserved: Bool
 
   /// Makes a match.
-  public init(_ range: RangeMatch? = nil) {
+  public init(
+    _ range: RangeMatch? = nil,
+    length: NumberMatch? = nil,
+    checksReserved: Bool = false
+  ) {
     self.range = range
+    self.length = length
+    self.checksReserved = checksReserved
   }
 }

@@ -101,6 +101,10 @@ public struct HashLimitMatch: Hashable, Sendable {
   public var sourcePrefixLength: UInt8
   /// How much of the destination address counts.
   public var destinationPrefixLength: UInt8
+  /// Whether whole intervals are looked at, and no bucket is filled (`--hashlimit-rate-match`).
+  public var comparesRate = false
+  /// The seconds of such an interval; 0 if none was given.
+  public var rateInterval: UInt32 = 0
 
   /// Makes a match.
   public init(

@@ -62,6 +62,30 @@ public enum Target: Hashable, Sendable {
   case trace
   /// `TTL` (IPv4): the time to live.
   case ttl(HopTarget)
+  /// `AUDIT`: a line in the audit log, which is outside the model.
+  case audit(AuditKind)
+  /// `CONNSECMARK`: saves (true) or restores the security mark, which nothing here sets.
+  case connectionSecurityMark(Bool)
+  /// `ECN` (IPv4): the bits of congestion notification.
+  case ecn(ECNTarget)
+  /// `HMARK`: a mark made from addresses and ports.
+  case hashMark(HashMarkTarget)
+  /// `IDLETIMER`: a timer that programs outside the network see.
+  case idleTimer(IdleTimerTarget)
+  /// `LED`: a light.
+  case led(LEDTarget)
+  /// `RATEEST`: the packet is counted by a rate estimator.
+  case rateEstimator(RateEstimatorTarget)
+  /// `SECMARK`: a security context.
+  case securityMark(String)
+  /// `SNPT` (IPv6): the prefix of the source.
+  case sourcePrefix(PrefixTarget)
+  /// `DNPT` (IPv6): the prefix of the destination.
+  case destinationPrefix(PrefixTarget)
+  /// `SYNPROXY`: handshakes are made in place of a server.
+  case synproxy(SynproxyTarget)
+  /// `TCPOPTSTRIP`: TCP options are overwritten.
+  case stripTCPOptions(TCPOptionSet)
 
   /// The name after `-j` or `-g`.
   public var name: String {
@@ -95,6 +119,18 @@ public enum Target: Hashable, Sendable {
     case .tproxy: "TPROXY"
     case .trace: "TRACE"
     case .ttl: "TTL"
+    case .audit: "AUDIT"
+    case .connectionSecurityMark: "CONNSECMARK"
+    case .ecn: "ECN"
+    case .hashMark: "HMARK"
+    case .idleTimer: "IDLETIMER"
+    case .led: "LED"
+    case .rateEstimator: "RATEEST"
+    case .securityMark: "SECMARK"
+    case .sourcePrefix: "SNPT"
+    case .destinationPrefix: "DNPT"
+    case .synproxy: "SYNPROXY"
+    case .stripTCPOptions: "TCPOPTSTRIP"
     }
   }
 
@@ -103,7 +139,10 @@ public enum Target: Hashable, Sendable {
     switch self {
     // Leaving packets alone needs nobody who would not.
     case .conntrack(let wanted): !wanted.isUntracked
-    case .connectionMark, .dnat, .masquerade, .netmap, .redirect, .snat: true
+    case .hashMark(let wanted): wanted.fields.contains(.connection)
+    case .connectionMark, .connectionSecurityMark, .dnat, .masquerade, .netmap, .redirect, .snat,
+      .synproxy:
+      true
     default: false
     }
   }

@@ -154,9 +154,12 @@ final class NFLogExtension: RuleExtension {
       guard !value.contains("\n") else {
         throw .parameter("Newlines not allowed in --nflog-prefix")
       }
-      result.prefix = text(value, maximum: 63)
+      // nf_tables has more room for it.
+      result.prefix = text(value, maximum: context.variant == .nft ? 127 : 63)
     case 2:
-      _ = try number(value, option, 0...UInt64(UInt32.max))
+      let range = try number32(value, option)
+      // nf_tables has no word for what never worked.
+      if context.variant == .legacy { result.range = range }
       warnings +=
         "warn: --nflog-range has never worked and is no longer supported, please use "
         + "--nflog-size instead\n"
@@ -164,7 +167,7 @@ final class NFLogExtension: RuleExtension {
       result.size = UInt32(truncatingIfNeeded: try number(value, option, 0...UInt64(UInt32.max)))
     default:
       let count = UInt16(truncatingIfNeeded: try number(value, option, 0...65535))
-      result.threshold = count > 1 ? count : nil
+      result.threshold = count > 0 ? count : nil
     }
   }
 
@@ -205,7 +208,11 @@ final class NFQueueExtension: RuleExtension {
     }
   }
 
-  override func target(_ context: ExtensionContext) -> Target? { .nfqueue(result) }
+  override func target(_ context: ExtensionContext) throws(IptablesFailure) -> Target? {
+    // The kernel counts queues in sixteen bits, too few for all of them.
+    guard result.total > 0 else { throw .batch(["Invalid argument"]) }
+    return .nfqueue(result)
+  }
 }
 
 /// `-j TCPMSS`.

@@ -95,10 +95,11 @@ final class ConntrackExtension: RuleExtension {
         inverted: inverted
       )
     case 1:
-      result.protocol = ProtocolMatch(
-        try ProtocolText.parse(value, context.family),
-        inverted: inverted
-      )
+      let number = try ProtocolText.parse(value, context.family)
+      if context.release >= .v1_8_11, number.rawValue == 0 {
+        throw .parameter("conntrack: rule would never match protocol")
+      }
+      result.protocol = ProtocolMatch(number, inverted: inverted)
     case 2: result.originalSource = try address(value, option, inverted, context)
     case 3: result.originalDestination = try address(value, option, inverted, context)
     case 4: result.replySource = try address(value, option, inverted, context)
@@ -109,16 +110,16 @@ final class ConntrackExtension: RuleExtension {
         inverted: inverted
       )
     case 7:
-      let (lower, upper, _) = try range(value, option, maximum: UInt64(UInt32.max))
-      result.expiry = RangeMatch(
-        UInt32(truncatingIfNeeded: lower),
-        UInt32(truncatingIfNeeded: upper),
-        inverted: inverted
-      )
-    case 8: result.originalSourcePort = try ports(value, inverted: inverted)
-    case 9: result.originalDestinationPort = try ports(value, inverted: inverted)
-    case 10: result.replySourcePort = try ports(value, inverted: inverted)
-    case 11: result.replyDestinationPort = try ports(value, inverted: inverted)
+      result.expiry = try range32(value, option, inverted, context)
+    case 8...11:
+      let ports = try ports(value, inverted: inverted)
+      try context.checkOrder(ports.first <= ports.last, option, self)
+      switch option.id {
+      case 8: result.originalSourcePort = ports
+      case 9: result.originalDestinationPort = ports
+      case 10: result.replySourcePort = ports
+      default: result.replyDestinationPort = ports
+      }
     default:
       switch value.uppercased() {
       case "ORIGINAL": result.direction = .original

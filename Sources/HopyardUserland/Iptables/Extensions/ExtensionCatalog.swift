@@ -6,14 +6,13 @@ enum ExtensionCatalog {
   static func match(_ name: String, _ family: RuleFamily) -> RuleExtension? {
     switch name {
     case "addrtype": AddressTypeExtension()
-    case "ah" where family == .ipv4: SPIExtension("ah")
+    case "ah", "esp": SPIExtension(name, family)
     case "comment": CommentExtension()
     case "connbytes": ConnectionBytesExtension()
     case "connlimit": ConnectionLimitExtension(family)
     case "connmark": MarkExtension("connmark")
     case "conntrack": ConntrackExtension()
     case "dscp": DSCPExtension()
-    case "esp": SPIExtension("esp")
     case "hashlimit": HashLimitExtension(family)
     case "helper": HelperExtension()
     case "hl" where family == .ipv6: HopMatchExtension(family)
@@ -43,6 +42,27 @@ enum ExtensionCatalog {
     case "ttl" where family == .ipv4: HopMatchExtension(family)
     case "u32": U32Extension()
     case "udp": UDPExtension()
+    case "bpf": FilterExtension()
+    case "cgroup": ControlGroupExtension()
+    case "cluster": ClusterExtension()
+    case "connlabel": ConnectionLabelExtension()
+    case "cpu", "nfacct": SimpleMatchExtension(name)
+    case "dccp": DCCPExtension()
+    case "devgroup", "realm": GroupExtension(name)
+    case "dst" where family == .ipv6, "hbh" where family == .ipv6: OptionsHeaderExtension(name)
+    case "ecn": ECNExtension()
+    case "eui64" where family == .ipv6: EUI64Extension()
+    case "frag" where family == .ipv6: FragmentExtension()
+    case "ipcomp": CompressionExtension()
+    case "ipv6header" where family == .ipv6: HeaderListExtension()
+    case "ipvs": IPVSExtension()
+    case "mh" where family == .ipv6: MobilityExtension()
+    case "osf": FingerprintExtension()
+    case "policy": PolicyExtension()
+    case "rateest": RateExtension()
+    case "rt" where family == .ipv6: RoutingHeaderExtension()
+    case "srh" where family == .ipv6: SegmentRoutingExtension()
+    case "time": TimeExtension()
     default: nil
     }
   }
@@ -78,20 +98,20 @@ enum ExtensionCatalog {
     case "TPROXY": TProxyExtension()
     case "TRACE": PlainTargetExtension(name, .trace)
     case "TTL" where family == .ipv4: HopTargetExtension(family)
+    case "AUDIT": AuditExtension()
+    case "CLUSTERIP" where family == .ipv4, "ULOG" where family == .ipv4:
+      MissingTargetExtension(name)
+    case "CONNSECMARK": ConnectionSecurityMarkExtension()
+    case "DNPT" where family == .ipv6, "SNPT" where family == .ipv6: PrefixExtension(name)
+    case "ECN" where family == .ipv4: ECNTargetExtension()
+    case "HMARK": HashMarkExtension()
+    case "IDLETIMER": IdleTimerExtension()
+    case "LED": LEDExtension()
+    case "RATEEST": RateEstimatorExtension()
+    case "SECMARK": SecurityMarkExtension()
+    case "SYNPROXY": SynproxyExtension()
+    case "TCPOPTSTRIP": OptionStripExtension()
     default: nil
     }
   }
-
-  /// Matches that real systems have and the model lacks.
-  static let unmodelledMatches: Set<String> = [
-    "bpf", "cgroup", "cluster", "connlabel", "cpu", "dccp", "devgroup", "dst", "ecn", "eui64",
-    "frag", "hbh", "ipcomp", "ipv6header", "ipvs", "mh", "nfacct", "osf", "policy", "rateest",
-    "realm", "rt", "srh", "time",
-  ]
-
-  /// Targets that real systems have and the model lacks.
-  static let unmodelledTargets: Set<String> = [
-    "AUDIT", "CLUSTERIP", "CONNSECMARK", "DNPT", "ECN", "HMARK", "IDLETIMER", "LED", "RATEEST",
-    "SECMARK", "SNPT", "SYNPROXY", "TCPOPTSTRIP", "ULOG",
-  ]
 }

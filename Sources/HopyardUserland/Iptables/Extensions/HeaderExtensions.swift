@@ -19,6 +19,7 @@ final class LengthExtension: RuleExtension {
     _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let (lower, upper, _) = try range(value, option, maximum: 65535)
+    try context.checkOrder(lower <= upper, option, self)
     result = RangeMatch(
       UInt32(truncatingIfNeeded: lower),
       UInt32(truncatingIfNeeded: upper),
@@ -325,7 +326,8 @@ final class StringExtension: RuleExtension {
     case 1: to = UInt16(truncatingIfNeeded: try number(value, option, 0...65535))
     case 2: algorithm = text(value, maximum: 15)
     case 3:
-      pattern = Array(value.utf8.prefix(128))
+      guard value.utf8.count <= 128 else { throw .parameter("STRING too long \"\(value)\"") }
+      pattern = Array(value.utf8)
       self.inverted = inverted
     case 4:
       pattern = try Self.hexadecimal(value)

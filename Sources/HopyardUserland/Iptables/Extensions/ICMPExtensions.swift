@@ -104,17 +104,25 @@ final class ICMPExtension: RuleExtension {
     }
     var codes: ClosedRange<UInt8> = 0...255
     if parts.count == 2 {
-      guard let code = IptablesNumber.parse(String(parts[1])).flatMap({ UInt8(exactly: $0) })
-      else { throw .parameter("Unknown \(label) code `\(value)'") }
-      codes = code...code
+      var rest = parts[1]
+      var numbers: [UInt8] = []
+      repeat {
+        if !numbers.isEmpty { rest = rest.dropFirst() }
+        guard let (number, length) = IptablesNumber.prefix(rest), let code = UInt8(exactly: number)
+        else { throw .parameter("Unknown \(label) code `\(value)'") }
+        numbers.append(code)
+        rest = rest.dropFirst(length)
+      } while rest.first == ":" && numbers.count < 2
+      if let garbage = rest.first { throw .parameter("unknown character \(garbage)") }
+      codes = numbers[0]...max(numbers[0], numbers.last ?? numbers[0])
     }
     result = ICMPMatch(type: type, codes: codes, inverted: inverted)
   }
 
   override func match(_ context: ExtensionContext) -> Match? {
     if family == .ipv6 { return .icmpv6(result) }
-    // Type 255 stands for any message, whatever the code.
-    if result.type == 255 { result.codes = 0...255 }
+    // Type 255 stands for any message, whatever the code; newer releases print the code.
+    if result.type == 255, context.release < .v1_8_11 { result.codes = 0...255 }
     return .icmp(result)
   }
 }

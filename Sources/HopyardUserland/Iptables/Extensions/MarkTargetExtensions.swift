@@ -97,7 +97,9 @@ final class ConnectionMarkExtension: RuleExtension {
     case 2...4: set = MarkArithmetic.target(option.id - 2, try bits())
     case 5: saves = true
     case 6: restores = true
-    case 7, 8: throw .unmodelled("the option --\(option.name) of -j CONNMARK")
+    case 7, 8:
+      let bits = UInt8(truncatingIfNeeded: try number(value, option, 0...32))
+      shift = bits == 0 ? nil : (option.id == 7, bits)
     case 9: mask = try bits()
     case 10: packetMask = try bits()
     default:
@@ -112,16 +114,22 @@ final class ConnectionMarkExtension: RuleExtension {
     }
   }
 
-  override func target(_ context: ExtensionContext) -> Target? {
+  /// The direction and number of bits of a shift.
+  private var shift: (left: Bool, bits: UInt8)?
+
+  private var change: ConnectionMarkTarget {
     if var set {
       // A mask beside a plain value takes the place of the value's own.
       if seen.contains(11), set.mask == .max { set.mask = mask }
-      return .connectionMark(.set(set))
+      return .set(set)
     }
-    return .connectionMark(
-      saves
-        ? .save(packetMask: packetMask, mask: mask) : .restore(packetMask: packetMask, mask: mask)
-    )
+    return saves
+      ? .save(packetMask: packetMask, mask: mask) : .restore(packetMask: packetMask, mask: mask)
+  }
+
+  override func target(_ context: ExtensionContext) -> Target? {
+    guard let shift else { return .connectionMark(change) }
+    return .connectionMark(.shifted(change, left: shift.left, bits: shift.bits))
   }
 }
 

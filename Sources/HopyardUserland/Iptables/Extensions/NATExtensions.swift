@@ -3,35 +3,51 @@ import HopyardWire
 
 /// Reads addresses and ports of NAT targets.
 enum NATText {
-  /// A port, as a number or a service of any protocol.
-  static func port(_ text: Substring) throws(IptablesFailure) -> UInt16 {
-    if let number = IptablesNumber.parse(String(text)), let port = UInt16(exactly: number) {
-      return port
-    }
-    guard let port = ServiceNames.port(String(text), protocol: nil) else {
-      throw .parameter("Port `\(text)' not valid")
-    }
-    return port
+  /// What a port range with a third number behind a slash means to a target.
+  enum BasePort {
+    /// The port that becomes the first one.
+    case taken
+    /// Nothing, but it is printed as 0.
+    case ignored
+    /// The target refuses it.
+    case refused
   }
 
-  /// `PORT[-PORT[/PORT]]`; only DNAT knows the base port.
-  static func ports(_ text: Substring, takesBase: Bool) throws(IptablesFailure) -> NATPorts {
-    guard let dash = text.firstIndex(of: "-") else {
-      if text.contains(":") { throw .parameter("Invalid port:port syntax - use dash") }
-      let port = try port(text)
+  private static func number(_ text: Substring) throws(IptablesFailure) -> (UInt16, Substring)? {
+    guard let (number, length) = IptablesNumber.prefix(text) else { return nil }
+    guard let port = UInt16(exactly: number) else {
+      throw .parameter("Port `\(text)' not valid")
+    }
+    return (port, text.dropFirst(length))
+  }
+
+  /// `PORT`, `SERVICE` or `PORT-PORT[/PORT]`.
+  static func ports(_ text: Substring, _ basePort: BasePort) throws(IptablesFailure) -> NATPorts {
+    guard let (first, rest) = try number(text) else {
+      guard let port = ServiceNames.port(String(text), protocol: nil) else {
+        throw .parameter("Port `\(text)' not valid")
+      }
       return NATPorts(port, port)
     }
-    let first = try port(text[..<dash])
-    var rest = text[text.index(after: dash)...]
-    var base: UInt16?
-    if let slash = rest.firstIndex(of: "/") {
-      let baseText = rest[rest.index(after: slash)...]
-      rest = rest[..<slash]
-      base = takesBase ? try port(baseText) : 0
+    if rest.isEmpty { return NATPorts(first, first) }
+    if rest.first == ":" { throw .parameter("Invalid port:port syntax - use dash") }
+    guard rest.first == "-" else { throw .parameter("Garbage after port value: `\(rest)'") }
+    let end = rest.dropFirst()
+    guard let (last, tail) = try number(end) else { throw .parameter("Port `\(end)' not valid") }
+    guard first <= last else { throw .parameter("Port range `\(end)' funky") }
+    if tail.isEmpty { return NATPorts(first, last) }
+    guard tail.first == "/" else { throw .parameter("Garbage after port range: `\(tail)'") }
+    switch basePort {
+    case .ignored: return NATPorts(first, last, base: 0)
+    case .refused: throw .parameter("Shifted portmap ranges not supported with this kernel")
+    case .taken:
+      let text = String(tail.dropFirst())
+      let base =
+        IptablesNumber.parse(text).map { UInt16(exactly: $0) ?? 0 }
+        ?? ServiceNames.port(text, protocol: nil) ?? 0
+      guard base > 0 else { throw .parameter("Port `\(text)' not valid") }
+      return NATPorts(first, last, base: base)
     }
-    let last = try port(rest)
-    guard first <= last else { throw .parameter("Port range `\(rest)' funky") }
-    return NATPorts(first, last, base: base)
   }
 
   /// `[ADDRESS[-ADDRESS]][:PORTS]`, an IPv6 address with ports in brackets.
@@ -62,7 +78,7 @@ enum NATText {
       guard hasPorts else {
         throw .parameter("Need TCP, UDP, SCTP or DCCP with port specification")
       }
-      result.ports = try ports(portText, takesBase: takesBase)
+      result.ports = try ports(portText, takesBase ? .taken : .ignored)
       if addresses.isEmpty { return result }
     }
     var ends: [UInt128] = []
@@ -173,10 +189,7 @@ final class PortTargetExtension: RuleExtension {
       guard NATText.hasPorts(context.protocol) else {
         throw .parameter("Need TCP, UDP, SCTP or DCCP with port specification")
       }
-      if isRedirect, value.contains("/") {
-        throw .parameter("Shifted portmap ranges not supported with this kernel")
-      }
-      result.ports = try NATText.ports(value[...], takesBase: false)
+      result.ports = try NATText.ports(value[...], isRedirect ? .refused : .ignored)
     case 1: result.options.insert(.random)
     default: result.options.insert(.randomFully)
     }

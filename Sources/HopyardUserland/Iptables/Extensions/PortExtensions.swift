@@ -34,6 +34,19 @@ enum PortText {
   }
 }
 
+extension ExtensionContext {
+  /// A range of all ports is no restriction, unless it is inverted.
+  func restriction(_ ports: PortMatch?) -> PortMatch? {
+    ports.flatMap { $0 == PortMatch(0, .max) ? nil : $0 }
+  }
+
+  /// Older releases lose a match on its way to nf_tables if a range of all ports is inverted.
+  func forgetsInverted(_ source: PortMatch?, _ destination: PortMatch?) -> Bool {
+    variant == .nft && release < .v1_8_11
+      && [source, destination].contains(PortMatch(0, .max, inverted: true))
+  }
+}
+
 /// `-m tcp`.
 final class TCPExtension: RuleExtension {
   private var result = TCPMatch()
@@ -111,7 +124,12 @@ final class TCPExtension: RuleExtension {
     return flags
   }
 
-  override func match(_ context: ExtensionContext) -> Match? { .tcp(result) }
+  override func match(_ context: ExtensionContext) -> Match? {
+    if context.forgetsInverted(result.source, result.destination) { return nil }
+    result.source = context.restriction(result.source)
+    result.destination = context.restriction(result.destination)
+    return .tcp(result)
+  }
 }
 
 /// `-m udp`.
@@ -139,57 +157,19 @@ final class UDPExtension: RuleExtension {
     }
     let ports =
       value.isEmpty ? PortMatch(0, inverted: inverted) : try ports(value, inverted: inverted)
+    try context.checkOrder(ports.first <= ports.last, option, self)
     if option.id == 0 { result.source = ports } else { result.destination = ports }
   }
 
   override func match(_ context: ExtensionContext) -> Match? {
-    // A range of all ports is no restriction, unless it is inverted.
-    func restriction(_ ports: PortMatch?) -> PortMatch? {
-      ports.flatMap { $0 == PortMatch(0, .max) ? nil : $0 }
-    }
+    if context.forgetsInverted(result.source, result.destination) { return nil }
     return .udp(
-      UDPMatch(source: restriction(result.source), destination: restriction(result.destination))
+      UDPMatch(
+        source: context.restriction(result.source),
+        destination: context.restriction(result.destination)
+      )
     )
   }
-}
-
-/// `-m sctp`, without `--chunk-types`.
-final class SCTPExtension: RuleExtension {
-  private var result = UDPMatch()
-
-  init() {
-    super.init(
-      "sctp",
-      [
-        ExtensionOption("source-port", 0), ExtensionOption("sport", 0),
-        ExtensionOption("destination-port", 1), ExtensionOption("dport", 1),
-        ExtensionOption("chunk-types", 2),
-      ]
-    )
-  }
-
-  override var isGuided: Bool { false }
-
-  override func read(
-    _ option: ExtensionOption,
-    _ value: String,
-    _ inverted: Bool,
-    _ context: ExtensionContext
-  ) throws(IptablesFailure) {
-    switch option.id {
-    case 0:
-      guard result.source == nil else { throw .parameter("Only one `--source-port' allowed") }
-      result.source = try PortText.range(value, protocol: "sctp", inverted: inverted)
-    case 1:
-      guard result.destination == nil else {
-        throw .parameter("Only one `--destination-port' allowed")
-      }
-      result.destination = try PortText.range(value, protocol: "sctp", inverted: inverted)
-    default: throw .unmodelled("the option --chunk-types of -m sctp")
-    }
-  }
-
-  override func match(_ context: ExtensionContext) -> Match? { .sctp(result) }
 }
 
 /// `-m multiport`.
@@ -244,31 +224,4 @@ final class MultiportExtension: RuleExtension {
   }
 
   override func match(_ context: ExtensionContext) -> Match? { result.map { .multiport($0) } }
-}
-
-/// `-m ah` and `-m esp`.
-final class SPIExtension: RuleExtension {
-  private var range: RangeMatch?
-
-  init(_ name: String) {
-    super.init(name, [ExtensionOption(name + "spi", 0, invert: true)])
-  }
-
-  override func read(
-    _ option: ExtensionOption,
-    _ value: String,
-    _ inverted: Bool,
-    _ context: ExtensionContext
-  ) throws(IptablesFailure) {
-    let read = try self.range(value, option, maximum: UInt64(UInt32.max))
-    range = RangeMatch(
-      UInt32(truncatingIfNeeded: read.lower),
-      UInt32(truncatingIfNeeded: read.upper),
-      inverted: inverted
-    )
-  }
-
-  override func match(_ context: ExtensionContext) -> Match? {
-    name == "ah" ? .ah(SPIMatch(range)) : .esp(SPIMatch(range))
-  }
 }

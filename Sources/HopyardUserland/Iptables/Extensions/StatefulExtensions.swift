@@ -119,11 +119,11 @@ final class StatisticExtension: RuleExtension {
   }
 
   override func check(_ context: ExtensionContext) throws(IptablesFailure) {
-    if !isNth, !seen.contains(1), seen.isDisjoint(with: [2, 3]) {
+    if !isNth, !seen.contains(1) {
       throw .parameter("--probability must be specified when using random mode")
     }
-    if isNth, seen.isDisjoint(with: [1, 2, 3]) {
-      throw .parameter("--every must be specified when using nth mode")
+    if isNth, seen.isDisjoint(with: [2, 3]) {
+      throw .parameter("--every and --packet must be specified when using nth mode")
     }
     if seen.contains(3), packet >= max(every, 1) || every == 0 {
       throw .parameter("the --packet p must be 0 <= p <= n-1")
@@ -239,7 +239,9 @@ final class RecentExtension: RuleExtension {
   override func match(_ context: ExtensionContext) throws(IptablesFailure) -> Match? {
     // What the kernel does not take: limits on writing, and lists without a name.
     let isLimited = result.seconds != 0 || result.hitCount != 0 || result.comparesTTL
-    if result.name.isEmpty || isLimited && (result.action == .set || result.action == .remove) {
+    if result.name.isEmpty || result.hitCount > 65535
+      || isLimited && (result.action == .set || result.action == .remove)
+    {
       throw .batch(["Invalid argument"])
     }
     return .recent(result)
@@ -338,7 +340,8 @@ final class HashLimitExtension: RuleExtension {
         result.keys.formUnion(key.1)
       }
     case 10: result.name = text(value, maximum: 254)
-    default: throw .unmodelled("the option --\(option.name) of -m hashlimit")
+    case 11: result.comparesRate = true
+    default: result.rateInterval = try number32()
     }
   }
 
