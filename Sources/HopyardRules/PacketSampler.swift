@@ -47,7 +47,10 @@ struct PacketSampler {
       case .tcp(let wanted):
         note(wanted.source, &sourcePorts)
         note(wanted.destination, &destinationPorts)
-      case .udp(let wanted), .sctp(let wanted):
+      case .udp(let wanted):
+        note(wanted.source, &sourcePorts)
+        note(wanted.destination, &destinationPorts)
+      case .sctp(let wanted):
         note(wanted.source, &sourcePorts)
         note(wanted.destination, &destinationPorts)
       case .multiport(let wanted):

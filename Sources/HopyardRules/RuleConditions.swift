@@ -128,11 +128,25 @@ struct RuleConditions {
         set = d.and(set, invert(answer, option.inverted))
       }
       return set
-    case .udp(let wanted), .sctp(let wanted):
+    case .udp(let wanted):
       return d.and(
         d.and(hasPorts, ports(wanted.source, .sourcePort)),
         ports(wanted.destination, .destinationPort)
       )
+    case .sctp(let wanted):
+      var set = d.and(
+        d.and(hasPorts, ports(wanted.source, .sourcePort)),
+        ports(wanted.destination, .destinationPort)
+      )
+      if let chunks = wanted.chunks {
+        let kinds = chunks.chunks.map { "\($0.kind)/\($0.flagMask)/\($0.flags)" }
+        let answer = space.answer(
+          to: "the packet has SCTP chunks \(chunks.scope.rawValue) "
+            + (chunks.isEverything ? "of all" : kinds.joined(separator: ","))
+        )
+        set = d.and(set, invert(answer, chunks.inverted))
+      }
+      return set
     case .multiport(let wanted):
       var set = PacketSet.none
       for range in wanted.ports {

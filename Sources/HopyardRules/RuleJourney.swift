@@ -304,6 +304,28 @@ final class RuleJourney {
       set(.connectionMark, mixed(connection, mask, conditions[.mark], packetMask), packets)
     case .restore(let packetMask, let mask):
       set(.mark, mixed(conditions[.mark], packetMask, connection, mask), packets)
+    case .shifted(let change, let left, let count):
+      let mark = conditions[.mark]
+      let nothing = [PacketSet](repeating: .none, count: mark.count)
+      func shifted(_ bits: [PacketSet]) -> [PacketSet] {
+        // The highest bit stands first.
+        bits.indices.map { offset in
+          let from = left ? offset + Int(count) : offset - Int(count)
+          return bits.indices.contains(from) ? bits[from] : .none
+        }
+      }
+      switch change {
+      case .set(let change):
+        set(.connectionMark, shifted(changed(connection, change.value, change.mask)), packets)
+      case .save(let packetMask, let mask):
+        let other = shifted(mixed(nothing, .max, mark, packetMask))
+        set(.connectionMark, mixed(connection, mask, other, .max), packets)
+      case .restore(let packetMask, let mask):
+        let other = shifted(mixed(nothing, .max, connection, mask))
+        set(.mark, mixed(mark, packetMask, other, .max), packets)
+      // A shift is of one of the others.
+      case .shifted: break
+      }
     }
   }
 

@@ -241,6 +241,8 @@ import Testing
     let listed = bench.run(["iptables", "-t", table, "-vL", "--line-numbers"]).output
       .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     for line in block.listing where !line.trimmingSpaces.isEmpty && !listed.contains(line) {
+      // The rules that refer to a chain stand in others, which are left out.
+      if policies.isEmpty, line.hasPrefix("Chain ") { continue }
       return "not listed: \(line)"
     }
     return nil

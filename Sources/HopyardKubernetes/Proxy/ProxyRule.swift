@@ -141,7 +141,7 @@ public struct ProxyRule: Hashable, Sendable {
         rule.protocol = ProtocolMatch(value)
         switch value {
         case .udp: rule.matches.append(.udp(UDPMatch()))
-        case .sctp: rule.matches.append(.sctp(UDPMatch()))
+        case .sctp: rule.matches.append(.sctp(SCTPMatch()))
         default: rule.matches.append(.tcp(TCPMatch()))
         }
       case .destination(let prefix, let inverted):
@@ -188,7 +188,7 @@ public struct ProxyRule: Hashable, Sendable {
       switch match {
       case .tcp: rule.matches[index] = .tcp(TCPMatch(destination: PortMatch(port)))
       case .udp: rule.matches[index] = .udp(UDPMatch(destination: PortMatch(port)))
-      case .sctp: rule.matches[index] = .sctp(UDPMatch(destination: PortMatch(port)))
+      case .sctp: rule.matches[index] = .sctp(SCTPMatch(destination: PortMatch(port)))
       default: continue
       }
     }
