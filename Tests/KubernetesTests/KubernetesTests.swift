@@ -1,1 +1,201 @@
+import HopyardContainers
+import HopyardSimulator
+import HopyardUserland
+import HopyardWire
 import Testing
+
+@testable import HopyardKubernetes
+
+/// A cluster on a LAN with commands run on its machines.
+final class ClusterBench {
+  let simulation: Simulation
+  let lan: ClusterLAN
+
+  init(_ network: PodNetworkKind = .flannelVXLAN, nodes: Int = 2, seed: UInt64 = 1) throws {
+    simulation = Simulation(seed: seed)
+    var options = Cluster.Options()
+    options.network = network
+    lan = try ClusterLAN(
+      simulation: simulation,
+      nodes: nodes,
+      options,
+      commands: CommandTable.labCommands()
+    )
+  }
+
+  var cluster: Cluster { lan.cluster }
+
+  func apply(_ text: String) throws { try cluster.apply(text, file: "test.yaml") }
+
+  /// Runs a command to its end, and gives its output and exit status.
+  func run(_ words: [String], on userland: Userland? = nil) throws -> (text: String, status: Int32)
+  {
+    let userland = userland ?? lan.client
+    let process = userland.makeProcess()
+    let sink = OutputSink()
+    process.setDescriptor(1, sink)
+    process.setDescriptor(2, sink)
+    let child = try process.spawn(words)
+    for _ in 0..<6000 where child.exitStatus == nil {
+      _ = simulation.run(until: simulation.now + .milliseconds(10))
+    }
+    return (String(decoding: sink.bytes, as: UTF8.self), child.exitStatus ?? -1)
+  }
+
+  func kubectl(_ line: String) throws -> (text: String, status: Int32) {
+    try run(["kubectl"] + line.split(separator: " ").map(String.init))
+  }
+}
+
+private let web = """
+  apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web}
+  spec:
+    replicas: 4
+    selector: {matchLabels: {app: web}}
+    template:
+      metadata: {labels: {app: web}}
+      spec:
+        containers:
+        - name: web
+          image: nginx:1.27
+          ports: [{name: http, containerPort: 80}]
+          readinessProbe: {httpGet: {path: /, port: http}}
+  ---
+  apiVersion: v1
+  kind: Service
+  metadata: {name: web}
+  spec:
+    type: NodePort
+    selector: {app: web}
+    ports: [{port: 80, targetPort: http, nodePort: 30080}]
+  ---
+  apiVersion: v1
+  kind: Service
+  metadata: {name: web-headless}
+  spec:
+    clusterIP: None
+    selector: {app: web}
+    ports: [{name: http, port: 80}]
+  ---
+  apiVersion: v1
+  kind: Pod
+  metadata: {name: tester}
+  spec:
+    containers: [{name: box, image: busybox}]
+
+  """
+
+@Suite struct ClusterTests {
+  @Test(arguments: PodNetworkKind.allCases.filter { $0 != .bridge })
+  func podsOfAllNodesReachServices(network: PodNetworkKind) throws {
+    let bench = try ClusterBench(network)
+    try bench.apply(web)
+    #expect(bench.cluster.runUntilReady(limit: .seconds(60)))
+    let pods = try bench.kubectl("get pods -o wide")
+    #expect(pods.text.components(" Running ") == 5, "\(pods.text)")
+    for node in ["n1", "n2"] { #expect(pods.text.contains(node)) }
+    let answer = try bench.kubectl(
+      "exec tester -- curl -s -o /dev/null -w %{http_code} http://web/"
+    )
+    #expect(answer.text == "200", "\(answer)")
+    let name = try bench.kubectl("exec tester -- dig +short web.default.svc.cluster.local")
+    let address = bench.cluster.api.get("Service", "default", "web")?.service?.clusterIPs.first
+    #expect(name.text == "\(address ?? "")\n", "\(name)")
+    for pod in bench.cluster.api.list("Pod", namespace: "default") {
+      guard let target = pod.pod?.address, pod.meta.name != "tester" else { continue }
+      let ping = try bench.kubectl("exec tester -- ping -c 1 -W 1 \(target)")
+      #expect(ping.status == 0, "\(pod.meta.name) \(target): \(ping.text)")
+    }
+  }
+
+  @Test func aNodePortAnswersOnEveryNode() throws {
+    let bench = try ClusterBench()
+    try bench.apply(web)
+    #expect(bench.cluster.runUntilReady(limit: .seconds(60)))
+    for node in bench.cluster.nodes {
+      let answer = try bench.run([
+        "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
+        "http://\(node.address):30080/",
+      ])
+      #expect(answer.text == "200", "\(node.name): \(answer)")
+    }
+  }
+
+  @Test func headlessServicesNameTheirPods() throws {
+    let bench = try ClusterBench()
+    try bench.apply(web)
+    #expect(bench.cluster.runUntilReady(limit: .seconds(60)))
+    let answer = try bench.kubectl(
+      "exec tester -- dig +short web-headless.default.svc.cluster.local"
+    )
+    #expect(answer.text.split(separator: "\n").count == 4, "\(answer)")
+  }
+
+  @Test func scalingAndDeletingChangeTheEndpoints() throws {
+    let bench = try ClusterBench()
+    try bench.apply(web)
+    #expect(bench.cluster.runUntilReady(limit: .seconds(60)))
+    #expect(
+      try bench.kubectl("scale deployment web --replicas=1").text == "deployment.apps/web scaled\n"
+    )
+    _ = bench.simulation.run(until: bench.simulation.now + .seconds(5))
+    let slices = bench.cluster.names.slices("default", "web").compactMap(\.slice)
+    #expect(slices.flatMap(\.endpoints).count == 1)
+    #expect(try bench.kubectl("delete service web").status == 0)
+    let gone = try bench.kubectl("get service web")
+    #expect(gone.text == "Error from server (NotFound): services \"web\" not found\n")
+    #expect(gone.status == 1)
+  }
+
+  @Test func aServiceWithoutEndpointsRefuses() throws {
+    let bench = try ClusterBench()
+    try bench.apply(
+      """
+      apiVersion: v1
+      kind: Service
+      metadata: {name: lost}
+      spec: {selector: {app: nobody}, ports: [{port: 80}]}
+      ---
+      apiVersion: v1
+      kind: Pod
+      metadata: {name: tester}
+      spec: {containers: [{name: box, image: busybox}]}
+      """
+    )
+    #expect(bench.cluster.runUntilReady(limit: .seconds(60)))
+    let answer = try bench.kubectl("exec tester -- curl -s http://lost/")
+    #expect(answer.status == 7, "\(answer)")
+  }
+
+  @Test func strictManifestsNameThePlace() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  prots: []\n"
+    #expect(throws: Problem.self) { try Manifests.read(text, file: "a.yaml") }
+    do {
+      _ = try Manifests.read(text, file: "a.yaml")
+    } catch {
+      #expect("\(error)".contains("a.yaml:5:3"), "\(error)")
+      #expect("\(error)".contains("did you mean `ports'"), "\(error)")
+    }
+  }
+
+  @Test func hashesAreThoseOfTheStandard() {
+    func hex(_ bytes: [UInt8]) -> String {
+      bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+    #expect(
+      hex(SHA256.hash(Array("abc".utf8)))
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+    #expect(
+      hex(SHA512.hash(Array("abc".utf8))).hasPrefix(
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+      )
+    )
+  }
+}
+
+extension String {
+  fileprivate func components(_ part: String) -> Int { ranges(of: part).count }
+}

@@ -15,6 +15,7 @@ public final class Userland {
   /// The first thing asked for that is not modelled; it ends the run.
   public private(set) var refusal: Problem?
 
+  private var attachments: [ObjectIdentifier: AnyObject] = [:]
   private var processes: [Int32: Process] = [:]
   private var nextProcess: Int32 = 1000
   static let processLimit = 4000
@@ -25,6 +26,15 @@ public final class Userland {
     self.machine = machine
     self.commands = commands
     files = FileSystem(random: simulation.randomSource("urandom"))
+  }
+
+  /// Keeps what a higher layer runs on this machine, such as a container engine, where its commands
+  /// find it.
+  public func attach<T: AnyObject>(_ value: T) { attachments[ObjectIdentifier(T.self)] = value }
+
+  /// What was attached of a type.
+  public func attachment<T: AnyObject>(_ type: T.Type) -> T? {
+    attachments[ObjectIdentifier(type)] as? T
   }
 
   /// The namespace in which processes start.
