@@ -16,9 +16,11 @@ struct NetworkBuilder {
     var machines = scenario.machines
     if let internet = scenario.internet { machines.append(internet.machine) }
     machines += scenario.docker.map(\.machine)
+    machines += scenario.clusters.flatMap(\.machines)
     for machine in machines { network.add(try make(machine)) }
     try makeParts()
     for link in scenario.links { try connect(link) }
+    for cluster in scenario.clusters { connectNodes(of: cluster) }
     for machine in machines { try configure(machine) }
     if let internet = scenario.internet { try make(internet) }
     try PartBuilder(network).start()
@@ -200,6 +202,20 @@ struct NetworkBuilder {
       throw text.node.problem("`\(text.text)' is no network card")
     }
     return card
+  }
+
+  /// Nodes that no link names are at a switch of their own, with the machines that have a card left
+  /// over.
+  private func connectNodes(of cluster: Scenario.Cluster) {
+    func loose(_ endpoint: Endpoint) -> [EthernetDevice] {
+      endpoint.namespace.devices.all.compactMap { $0 as? EthernetDevice }.filter { $0.cable == nil }
+    }
+    let nodes = cluster.machines.compactMap { network.endpoint($0.name) }.flatMap(loose)
+    guard !nodes.isEmpty else { return }
+    let box = EthernetSwitch(simulation: simulation, name: "\(cluster.name)-lan")
+    network.keep(box)
+    let others = scenario.machines.compactMap { network.endpoint($0.name) }.flatMap(loose)
+    for card in nodes + others { card.connect(to: box) }
   }
 
   // MARK: The Internet

@@ -12,11 +12,13 @@ struct PartBuilder {
     if let docker = network.scenario.docker.first {
       throw docker.machine.node.problem("Docker hosts are not built")
     }
-    if let cluster = network.scenario.clusters.first {
-      throw cluster.node.problem("clusters are not built")
+    for cluster in network.scenario.clusters {
+      network.add(try ClusterPart(cluster, in: network.simulation))
     }
   }
 
   /// Starts containers and pods, and waits until they are ready.
-  func start() throws(Problem) {}
+  func start() throws(Problem) {
+    for case let cluster as ClusterPart in network.parts { try cluster.start(network) }
+  }
 }

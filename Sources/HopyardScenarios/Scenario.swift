@@ -65,7 +65,10 @@ public struct Scenario: Sendable {
   struct Cluster: Sendable {
     var name: String
     var node: YAMLNode
-    var nodes: YAMLNode?
+    /// The machines that are its nodes alone.
+    var machines: [Machine] = []
+    /// The names of all its nodes.
+    var nodeNames: [Text] = []
     var manifests: YAMLNode?
     var cni: String?
     var podCIDR: Text?

@@ -1,3 +1,4 @@
+import HopyardContainers
 public import HopyardUserland
 
 #if canImport(Glibc)
@@ -44,5 +45,23 @@ public enum ScenarioFiles {
     #else
       Darwin.read(descriptor, &buffer, buffer.count)
     #endif
+  }
+
+  /// The manifests that a path names: the file, or the YAML files of a folder in the order of their
+  /// names.
+  static func manifests(_ path: String, at node: YAMLNode) throws(Problem) -> [String] {
+    guard let folder = opendir(path) else { return [path] }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name.hasSuffix(".yaml") || name.hasSuffix(".yml") || name.hasSuffix(".json") {
+        names.append(name)
+      }
+    }
+    if names.isEmpty { throw node.problem("\(path) holds no manifests") }
+    return names.sorted().map { path + "/" + $0 }
   }
 }

@@ -174,7 +174,11 @@ struct ScenarioReader {
   private func cluster(_ name: String, _ node: YAMLNode) throws(Problem) -> Scenario.Cluster {
     let fields = try fields(node, ScenarioKeys.cluster)
     var cluster = Scenario.Cluster(name: name, node: node)
-    cluster.nodes = fields["nodes"]
+    if let nodes = fields["nodes"] {
+      try readNodes(nodes, &cluster)
+    } else {
+      makeNodes(2, node, &cluster)
+    }
     cluster.manifests = fields["manifests"]
     if let cni = fields["cni"] {
       guard
@@ -185,6 +189,36 @@ struct ScenarioReader {
     cluster.podCIDR = try text(fields, "pod-cidr")
     cluster.serviceCIDR = try text(fields, "service-cidr")
     return cluster
+  }
+
+  /// Reads the nodes: how many, the names of machines, or machines of their own.
+  private func readNodes(_ node: YAMLNode, _ cluster: inout Scenario.Cluster) throws(Problem) {
+    if node.integer != nil {
+      makeNodes(try node.int("`nodes'", in: 1...200), node, &cluster)
+    } else if let items = node.items {
+      for item in items {
+        cluster.nodeNames.append(
+          Scenario.Text(text: try item.string("a node"), node: item)
+        )
+      }
+    } else {
+      for field in try node.fields("`nodes'").entries {
+        let fields = try fields(field.value, ScenarioKeys.machine)
+        cluster.machines.append(try machine(field.name, field.value, fields))
+        cluster.nodeNames.append(Scenario.Text(text: field.name, node: field.key))
+      }
+    }
+  }
+
+  /// Nodes `n1`, `n2`, … with addresses from 192.168.56.11 on.
+  private func makeNodes(_ count: Int, _ node: YAMLNode, _ cluster: inout Scenario.Cluster) {
+    for number in 1...count {
+      var machine = Scenario.Machine(name: "n\(number)", node: node)
+      let address = Scenario.Text(text: "192.168.56.\(10 + number)/24", node: node)
+      machine.interfaces = [Scenario.Interface(name: "eth0", addresses: [address], node: node)]
+      cluster.machines.append(machine)
+      cluster.nodeNames.append(Scenario.Text(text: machine.name, node: node))
+    }
   }
 
   // MARK: Links
@@ -247,6 +281,7 @@ struct ScenarioReader {
     var all = scenario.machines.map { ($0.name, $0.node) }
     all += scenario.docker.map { ($0.machine.name, $0.machine.node) }
     all += scenario.clusters.map { ($0.name, $0.node) }
+    all += scenario.clusters.flatMap(\.machines).map { ($0.name, $0.node) }
     if let internet = scenario.internet { all.append(("internet", internet.machine.node)) }
     for (name, node) in all where !seen.insert(name).inserted {
       throw node.problem("the name `\(name)' is given twice")

@@ -82,6 +82,7 @@ struct CoreDNSOracleTests {
     options.ttl = UInt32(config?["ttl"]?.int ?? 5)
     options.pods = ClusterZone.Pods(rawValue: config?["pods"]?.string ?? "disabled") ?? .disabled
     options.namespaces = Set((config?["namespaces"]?.elements ?? []).compactMap(\.string))
+    options.isMulticluster = !(config?["multicluster"]?.elements ?? []).isEmpty
     options.isZonal = config?["zonal"]?.bool ?? false
     options.ignoresEmptyServices =
       config?["ignore_empty_service"]?.bool ?? config?["ignoreEmptyService"]?.bool ?? false
@@ -156,6 +157,53 @@ struct CoreDNSOracleTests {
       if lines != made { return "\(section) \(made), expected \(lines)" }
     }
     return nil
+  }
+
+  @Test func pluginTables() throws {
+    let root = try Oracles.json("coredns/plugin_tables.json")
+    var tally = OracleTally("coredns/plugin_tables.json")
+    for item in root["cases"]?.elements ?? [] {
+      let table = item["table"]?.string ?? "?"
+      let id = "\(table)/\(item["row"]?.int ?? 0)"
+      guard let data = item["data"] else { continue }
+      switch table.split(separator: ":").last.map(String.init) ?? "" {
+      case "TestParseRequest.tests": tally.check(id) { parseRow(data, isValid: true) }
+      case "TestParseInvalidRequest.zonalInvalid", "TestParseInvalidRequest.invalid":
+        tally.check(id) { parseRow(data, isValid: false) }
+      case "TestEndpointHostname.tests": tally.check(id) { hostnameRow(data) }
+      case "TestExtractAddressFromReverse.tests":
+        tally.check(id) {
+          let name = DNSName(data["reverseName"]?.string ?? "")
+          let made = name.flatMap { ClusterZone.address(ofReverse: $0) }?.description ?? ""
+          return made == data["expectedAddress"]?.string ? nil : made
+        }
+      default: tally.note(id, .skip(String(table.split(separator: "/").dropLast().last ?? "")))
+      }
+    }
+    tally.finish()
+  }
+
+  private func parseRow(_ data: JSONValue, isValid: Bool) -> String? {
+    let labels = (data["query"]?.string ?? "").split(separator: ".").map(String.init)
+    let made = ClusterQuery(
+      Array(labels.dropLast(3)),
+      isZonal: data["zonal"]?.bool ?? !isValid,
+      isMulticluster: data["multicluster"]?.bool ?? false
+    )
+    if !isValid { return made == nil ? nil : made?.text }
+    return made?.text == data["expected"]?.string && made?.zoneName == data["zone"]?.string
+      ? nil : "\(made?.text ?? "none") \(made?.zoneName ?? "")"
+  }
+
+  private func hostnameRow(_ data: JSONValue) -> String? {
+    guard let address = KubeAddress.parse(data["ip"]?.string ?? "") else { return "no address" }
+    var options = ClusterZone.Options()
+    options.usesPodNames = data["endpointNameMode"]?.bool ?? false
+    var endpoint = EndpointSlice.Endpoint(addresses: ["\(address)"])
+    endpoint.hostname = data["hostname"]?.string ?? ""
+    endpoint.pod = data["podName"]?.string
+    let made = ClusterZone(options, World([], [])).hostname(endpoint, address)
+    return made == data["expected"]?.string ? nil : made
   }
 
   private static func record(_ text: String) -> DNSRecord? {

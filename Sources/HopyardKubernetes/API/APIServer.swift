@@ -107,6 +107,9 @@ public final class APIServer {
     }
   }
 
+  /// Whether every change has reached its watchers.
+  public var isSettled: Bool { pending.isEmpty }
+
   // MARK: Changing
 
   /// Stores a new object.

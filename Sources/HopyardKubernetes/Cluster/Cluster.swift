@@ -61,6 +61,7 @@ public final class Cluster {
   private var lastSync = Instant.zero
   private var hasSynced = false
   private var dirtyServices: Set<ObjectKey> = []
+  private var unready: Set<ObjectKey> = []
   private var isStarted = false
 
   /// Makes a cluster without nodes.
@@ -77,6 +78,11 @@ public final class Cluster {
     workloads = WorkloadControllers(api)
     scheduler = Scheduler(api)
     endpoints = EndpointSliceController(api)
+    for kind in [
+      "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController",
+    ] {
+      api.watch(kind) { [unowned self] event in note(event) }
+    }
     api.watch("Service") { [unowned self] event in
       if event.new == nil, let service = event.old?.service { allocator.release(service) }
       proxyChanged(event.key)
@@ -89,9 +95,28 @@ public final class Cluster {
       listen(event.new)
     }
     api.watch("Pod") { [unowned self] event in
+      note(event)
       let name = event.new?.pod?.spec.nodeName ?? event.old?.pod?.spec.nodeName ?? ""
       nodesByName[name]?.kubelet.podChanged(event)
     }
+  }
+
+  /// Keeps the list of what is not ready yet.
+  private func note(_ event: APIServer.Event) {
+    var isReady = true
+    if let object = event.new {
+      switch object.body {
+      case .pod(let pod): isReady = pod.isReady || pod.phase == "Succeeded"
+      case .workload(let workload):
+        if event.key.kind == "DaemonSet" {
+          isReady = workload.desiredNodes > 0 && workload.readyReplicas >= workload.desiredNodes
+        } else if event.key.kind != "Job" {
+          isReady = workload.readyReplicas >= workload.replicas
+        }
+      default: break
+      }
+    }
+    if isReady { unready.remove(event.key) } else { unready.insert(event.key) }
   }
 
   // MARK: Nodes
@@ -276,20 +301,11 @@ public final class Cluster {
 
   /// Whether every pod that should run is ready and the rules are written.
   public var isReady: Bool {
-    guard dirtyServices.isEmpty, !isSyncScheduled else { return false }
-    for kind in ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "ReplicationController"] {
-      for object in api.list(kind) {
-        guard let workload = object.workload else { continue }
-        let wanted = kind == "DaemonSet" ? workload.desiredNodes : workload.replicas
-        if workload.readyReplicas < wanted || kind == "DaemonSet" && workload.desiredNodes == 0 {
-          return false
-        }
-      }
-    }
-    return api.list("Pod").allSatisfy {
-      $0.pod?.isReady ?? false || $0.pod?.phase == "Succeeded"
-    }
+    api.isSettled && unready.isEmpty && dirtyServices.isEmpty && !isSyncScheduled
   }
+
+  /// What is not ready yet.
+  public var waiting: [ObjectKey] { unready.sorted() }
 
   /// Runs the simulation until the cluster is ready, or for so long; false if it is not.
   @discardableResult

@@ -16,6 +16,7 @@ final class Scheduler {
   private var placed: [ObjectKey: String] = [:]
   private var ports: [PortUse: ObjectKey] = [:]
   private var waiting: Set<ObjectKey> = []
+  private var nodes: [KubeObject] = []
 
   init(_ api: APIServer) {
     self.api = api
@@ -28,7 +29,10 @@ final class Scheduler {
         queue.add(event.key)
       }
     }
-    api.watch("Node") { [unowned self] _ in retry() }
+    api.watch("Node") { [unowned self] _ in
+      nodes = api.list("Node")
+      retry()
+    }
   }
 
   private func place(_ key: ObjectKey, _ spec: PodSpec, on node: String) {
@@ -66,7 +70,7 @@ final class Scheduler {
   private func schedule(_ key: ObjectKey) {
     guard let object = api[key], let pod = object.pod, pod.spec.nodeName.isEmpty else { return }
     var best: (name: String, load: Int)?
-    for node in api.list("Node") {
+    for node in nodes {
       guard let state = node.node, !state.isUnschedulable, Self.accepts(node, state, pod.spec),
         uses(pod.spec, node.meta.name).allSatisfy({ ports[$0] == nil })
       else { continue }

@@ -7,6 +7,8 @@ final class WorkloadControllers {
   private var queue: WorkQueue!
   /// The pods that each workload made.
   private var owned: [ObjectKey: Set<ObjectKey>] = [:]
+  /// The ReplicaSets of each Deployment.
+  private var sets: [ObjectKey: Set<ObjectKey>] = [:]
 
   init(_ api: APIServer) {
     self.api = api
@@ -18,6 +20,11 @@ final class WorkloadControllers {
       api.watch(kind) { [unowned self] event in
         queue.add(event.key)
         if kind == "ReplicaSet", let owner = (event.new ?? event.old)?.meta.owner {
+          if event.new == nil {
+            sets[owner]?.remove(event.key)
+          } else {
+            sets[owner, default: []].insert(event.key)
+          }
           queue.add(owner)
         }
       }
@@ -56,9 +63,8 @@ final class WorkloadControllers {
   private func collect(_ key: ObjectKey) {
     for pod in (owned[key] ?? []).sorted() { remove(pod) }
     owned[key] = nil
-    for set in api.list("ReplicaSet", namespace: key.namespace) where set.meta.owner == key {
-      try? api.delete(set.key)
-    }
+    for set in (sets[key] ?? []).sorted() { try? api.delete(set) }
+    sets[key] = nil
   }
 
   private func pods(of key: ObjectKey) -> [KubeObject] {
@@ -105,8 +111,7 @@ final class WorkloadControllers {
     }
     var current = 0
     var ready = 0
-    for set in api.list("ReplicaSet", namespace: object.meta.namespace)
-    where set.meta.owner == object.key {
+    for set in (sets[object.key] ?? []).sorted().compactMap({ api[$0] }) {
       // An older template's pods go once the new ones are ready.
       let isNew = set.meta.name == name
       if !isNew, api[key]?.workload?.readyReplicas ?? 0 >= workload.replicas {

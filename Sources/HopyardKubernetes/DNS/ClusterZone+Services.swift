@@ -19,7 +19,10 @@ extension ClusterZone {
       if isEmpty { throw .noName }
     }
     if service.type == "ExternalName" {
-      guard request.endpoint.isEmpty, request.zone == nil else { throw .noName }
+      // An alias has neither endpoints nor ports of its own.
+      guard request.endpoint.isEmpty, request.zone == nil, request.port.isEmpty,
+        request.ipProtocol.isEmpty
+      else { throw .noName }
       return try await external(service, question)
     }
     if !request.port.isEmpty || !request.ipProtocol.isEmpty, question.type != .srv,

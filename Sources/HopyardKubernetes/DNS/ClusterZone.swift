@@ -43,6 +43,8 @@ public final class ClusterZone {
     public var usesPodNames = false
     /// `zonal`: names of the endpoints of one zone.
     public var isZonal = false
+    /// `multicluster`: names of the endpoints of other clusters.
+    public var isMulticluster = false
     /// The zone's serial number.
     public var serial: UInt32 = 1
     /// The addresses of the DNS server itself, and its name.
@@ -157,7 +159,13 @@ public final class ClusterZone {
       let answers = serverRecords(question.name, question.type)
       return Found(answers: answers)
     }
-    guard let request = ClusterQuery(labels, isZonal: options.isZonal) else { throw .noName }
+    guard
+      let request = ClusterQuery(
+        labels,
+        isZonal: options.isZonal,
+        isMulticluster: options.isMulticluster
+      )
+    else { throw .noName }
     switch request.kind {
     case .root: return Found()
     case .pod: return try pod(request, question)
@@ -237,7 +245,8 @@ public final class ClusterZone {
 
   // MARK: Reverse
 
-  static func address(ofReverse name: DNSName) -> IPAddress? {
+  /// The address that a reverse name stands for.
+  public static func address(ofReverse name: DNSName) -> IPAddress? {
     if let v4 = name.reversedAddress { return .v4(v4) }
     let labels = name.labels.map { String(decoding: $0, as: UTF8.self).lowercased() }
     guard labels.count == 34, labels[32] == "ip6", labels[33] == "arpa" else { return nil }
@@ -279,7 +288,8 @@ public final class ClusterZone {
     return Found(answers: targets.map { DNSRecord(question.name, ttl: options.ttl, .ptr($0)) })
   }
 
-  func hostname(_ endpoint: EndpointSlice.Endpoint, _ address: IPAddress) -> String {
+  /// The label by which an endpoint is found below its Service.
+  public func hostname(_ endpoint: EndpointSlice.Endpoint, _ address: IPAddress) -> String {
     if !endpoint.hostname.isEmpty { return endpoint.hostname }
     if options.usesPodNames, let pod = endpoint.pod, !pod.isEmpty { return pod }
     return Self.dashed(address)
@@ -287,11 +297,14 @@ public final class ClusterZone {
 }
 
 /// The parts of a name in a cluster's zone.
-struct ClusterQuery: Equatable {
-  enum Kind: Equatable {
+public struct ClusterQuery: Equatable {
+  /// What a name is about.
+  public enum Kind: Equatable, Sendable {
     /// `svc`, `pod`, or a namespace under them, alone.
     case root
+    /// A Service or its endpoints.
     case service
+    /// A pod by its address.
     case pod
   }
 
@@ -312,14 +325,28 @@ struct ClusterQuery: Equatable {
   /// Whether it names a namespace only.
   var isNamespaceOnly = false
 
-  static func == (left: ClusterQuery, right: ClusterQuery) -> Bool {
+  /// `PORT.PROTOCOL.ENDPOINT.CLUSTER.SERVICE.NAMESPACE.KIND`, as CoreDNS's own tests write it.
+  public var text: String {
+    let last =
+      switch kind {
+      case .root: ""
+      case .service: "svc"
+      case .pod: "pod"
+      }
+    return [port, ipProtocol, endpoint, cluster, service, namespace, last].joined(separator: ".")
+  }
+
+  /// The zone of the endpoints; empty for all.
+  public var zoneName: String { zone?.name ?? "" }
+
+  public static func == (left: ClusterQuery, right: ClusterQuery) -> Bool {
     left.kind == right.kind && left.namespace == right.namespace && left.service == right.service
       && left.endpoint == right.endpoint && left.port == right.port
       && left.ipProtocol == right.ipProtocol && left.cluster == right.cluster
   }
 
   /// Reads the labels in front of the zone (`parseRequest`); nil if no name has this form.
-  init?(_ original: [String], isZonal: Bool = false) {
+  public init?(_ original: [String], isZonal: Bool = false, isMulticluster: Bool = false) {
     let labels = original.map { $0.lowercased() }
     guard let last = labels.last else { return nil }
     switch last {
@@ -349,7 +376,7 @@ struct ClusterQuery: Equatable {
     case 0: return
     case 1: endpoint = rest[0]
     case 2:
-      if rest[0].hasPrefix("_") || rest[1].hasPrefix("_") {
+      if !isMulticluster || rest[0].hasPrefix("_") || rest[1].hasPrefix("_") {
         port = String(rest[0].drop { $0 == "_" })
         ipProtocol = String(rest[1].drop { $0 == "_" })
       } else {

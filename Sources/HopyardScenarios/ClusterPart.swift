@@ -1,0 +1,141 @@
+import HopyardContainers
+import HopyardKubernetes
+import HopyardSimulator
+import HopyardUserland
+import HopyardWire
+
+/// A Kubernetes cluster of a scenario.
+final class ClusterPart: NetworkPart {
+  /// How long a cluster may take until it is ready.
+  private static let patience: Int64 = .seconds(120)
+
+  let name: String
+  /// The cluster.
+  let cluster: Cluster
+  private let description: Scenario.Cluster
+  private var hasTimedOut = false
+
+  init(_ description: Scenario.Cluster, in simulation: Simulation) throws(Problem) {
+    name = description.name
+    self.description = description
+    var options = Cluster.Options()
+    options.name = description.name
+    switch description.cni {
+    case "flannel-host-gw": options.network = .flannelHostGateway
+    case "calico": options.network = .calico
+    case "calico-ipip": options.network = .calicoIPIP
+    case "bridge": options.network = .bridge
+    default: options.network = .flannelVXLAN
+    }
+    if let text = description.podCIDR { options.podNetwork = try Self.prefix(text) }
+    if let text = description.serviceCIDR {
+      options.serviceNetwork = try Self.prefix(text)
+      options.dnsAddress = IPv4Address(rawValue: options.serviceNetwork.address.rawValue + 10)
+    }
+    guard options.podNetwork.length <= 24 else {
+      throw (description.podCIDR?.node ?? description.node).problem(
+        "`pod-cidr' is too small, expected a prefix of at most /24"
+      )
+    }
+    cluster = Cluster(simulation: simulation, options)
+  }
+
+  private static func prefix(_ text: Scenario.Text) throws(Problem) -> IPv4Prefix {
+    guard let prefix = IPv4Prefix(text.text), (8...28).contains(prefix.length) else {
+      throw text.node.problem("`\(text.text)' is no network, expected one such as 10.244.0.0/16")
+    }
+    return prefix.network
+  }
+
+  // MARK: Building
+
+  /// Makes the machines nodes, applies the manifests and waits until all is ready.
+  func start(_ network: Network) throws(Problem) {
+    for node in description.nodeNames {
+      guard let endpoint = network.endpoint(node.text) else {
+        throw node.node.problem("there is no machine `\(node.text)'")
+      }
+      let card = endpoint.namespace.devices.all.first { device in
+        !device.isLoopback && !device.inet.addresses.isEmpty
+      }
+      guard let card, let address = card.inet.addresses.first else {
+        throw node.node.problem("the node `\(node.text)' has no interface with an address")
+      }
+      do {
+        try cluster.addNode(
+          node.text,
+          endpoint.userland,
+          uplink: card,
+          address: IPv4Address(rawValue: address.local)
+        )
+      } catch {
+        throw node.node.problem("`\(node.text)' cannot be a node: \(error)")
+      }
+    }
+    for machine in network.machines {
+      machine.userland.attach(cluster)
+      machine.userland.commands.add(KubectlCommand.command)
+    }
+    cluster.start()
+    if let manifests = description.manifests { try apply(manifests, network.scenario.directory) }
+    hasTimedOut = !cluster.runUntilReady(limit: Self.patience)
+  }
+
+  private func apply(_ node: YAMLNode, _ directory: String) throws(Problem) {
+    if let items = node.items {
+      for item in items { try apply(item, directory) }
+      return
+    }
+    if let path = node.text {
+      // Text with several lines is the manifests themselves.
+      if path.contains("\n") {
+        try cluster.apply(path, file: node.file)
+        return
+      }
+      let full = path.hasPrefix("/") ? path : directory + "/" + path
+      for file in try ScenarioFiles.manifests(full, at: node) {
+        try cluster.apply(try ScenarioFiles.read(file), file: file)
+      }
+      return
+    }
+    let object: KubeObject
+    object = try KubeObject(node)
+    do {
+      try cluster.apply(object)
+    } catch {
+      throw node.problem(error.description)
+    }
+  }
+
+  // MARK: Places
+
+  func endpoint(_ path: [String]) -> Endpoint? {
+    guard let last = path.last, path.count <= 2 else { return nil }
+    let found = cluster.pods.filter {
+      $0.name == last && (path.count == 1 || $0.namespace == path[0])
+    }
+    if let pod = found.first, found.count == 1 { return make(pod) }
+    // A workload's name stands for its first pod.
+    return cluster.pods.first {
+      $0.owner == last && (path.count == 1 || $0.namespace == path[0])
+    }.map(make)
+  }
+
+  private func make(_ pod: Cluster.PodPlace) -> Endpoint {
+    Endpoint(
+      name: "\(name)/\(pod.namespace)/\(pod.name)",
+      userland: pod.sandbox.userland,
+      namespace: pod.sandbox.namespace
+    ) { pod.sandbox.enter($0) }
+  }
+
+  var endpoints: [Endpoint] { cluster.pods.map(make) }
+
+  var assumptions: [String] {
+    cluster.assumptions.map {
+      $0.hasPrefix("assumed: ") ? String($0.dropFirst("assumed: ".count)) : $0
+    }
+  }
+
+  var isReady: Bool { !hasTimedOut && cluster.isReady }
+}
