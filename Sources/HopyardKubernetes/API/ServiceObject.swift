@@ -225,6 +225,9 @@ public struct EndpointSlice: Equatable, Sendable {
     public var hints: [String] = []
     /// The pod.
     public var pod: String?
+
+    /// Makes an endpoint of some addresses.
+    public init(addresses: [String]) { self.addresses = addresses }
   }
 
   /// `IPv4`, `IPv6` or `FQDN`.

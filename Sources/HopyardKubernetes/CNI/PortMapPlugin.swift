@@ -184,7 +184,7 @@ final class PortMapPlugin: CNIPlugin {
         mapping.ipProtocol == .udp
         ? .udp(UDPMatch(destination: port))
         : mapping.ipProtocol == .sctp
-          ? .sctp(UDPMatch(destination: port)) : .tcp(TCPMatch(destination: port))
+          ? .sctp(SCTPMatch(destination: port)) : .tcp(TCPMatch(destination: port))
       var base = Rule(protocol: ProtocolMatch(mapping.ipProtocol), matches: [match])
       if let host = KubeAddress.parse(mapping.hostIP) {
         guard let v4 = host.v4 else { return [] }
