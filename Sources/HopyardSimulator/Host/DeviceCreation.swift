@@ -52,12 +52,9 @@ extension NetworkNamespace {
     in other: NetworkNamespace? = nil
   ) throws(LinkError) -> (VethDevice, VethDevice) {
     let target = other ?? self
-    let name = try freeName(link, prefix: "veth")
-    let peerName = try target.freeName(
-      peer,
-      prefix: "veth",
-      besides: target === self ? name : nil
-    )
+    // The peer is made first, and takes its name first, unless a name that was asked for is in the way.
+    let peerName = try target.freeName(peer, prefix: "veth")
+    let name = try freeName(link, prefix: "veth", besides: target === self ? peerName : nil)
     try check(link, 68...65535)
     try target.check(peer, 68...65535)
     let second = VethDevice(

@@ -48,7 +48,10 @@ extension NetworkNamespace {
     limit: Int,
     _ body: (consuming Packet) -> Void
   ) {
-    ipv4.cut(packet, mtu: limit, body)
+    ipv4.cut(packet, mtu: limit) { fragment in
+      body(fragment)
+      return true
+    }
   }
 
   func connectedNeighbour(_ address: UInt32, on device: NetworkDevice) -> MACAddress? {

@@ -297,13 +297,38 @@ extension NetworkDevice {
     return found.reversed()
   }
 
-  /// The link-layer groups to which it listens.
+  /// The Ethernet address of ff02::1.
+  private static var allNodes: MACAddress { MACAddress(rawValue: 0x3333_0000_0001) }
+  /// The Ethernet address of ff02::6a.
+  private static var allSnoopers6: MACAddress { MACAddress(rawValue: 0x3333_0000_006a) }
+  /// The group of devices that look into IGMP messages (RFC 4286).
+  public static var allSnoopers: IPv4Address { IPv4Address(rawValue: 0xe000_006a) }
+
+  /// Whether it is a bridge that looks into IGMP messages, and so is in the group of such devices.
+  public var listensForSnoopers: Bool {
+    isUp && (self as? BridgeDevice)?.multicast.isEnabled == true
+  }
+
+  /// The link-layer groups to which it listens, in the order in which it came to them.
   public var multicastAddresses: [(mac: MACAddress, users: Int, isStatic: Bool)] {
-    var found: [(mac: MACAddress, users: Int, isStatic: Bool)] = []
-    if isUp && isEthernet && !isLoopback {
-      found.append((MACAddress(multicast: IPv4Address(rawValue: 0xe000_0001)), 1, false))
+    guard isEthernet, !isLoopback else { return [] }
+    // IPv6 joins ff02::1 on every device, also where it is disabled.
+    var found: [(mac: MACAddress, users: Int, isStatic: Bool)] = [(Self.allNodes, 1, false)]
+    let snoops = listensForSnoopers
+    let snoopers = MACAddress(multicast: Self.allSnoopers)
+    if snoops {
+      found.append((snoopers, 1, false))
+      found.append((Self.allSnoopers6, 1, false))
     }
-    for mac in multicastFilter.keys.sorted() {
+    if isUp { found.append((MACAddress(multicast: IPv4Address(rawValue: 0xe000_0001)), 1, false)) }
+    var rest = multicastFilter
+    for membership in inet.groups {
+      let mac = MACAddress(multicast: membership.group)
+      if let users = rest.removeValue(forKey: mac) {
+        found.append((mac, users, staticGroups.contains(mac)))
+      }
+    }
+    for mac in rest.keys.sorted() {
       found.append((mac, multicastFilter[mac] ?? 1, staticGroups.contains(mac)))
     }
     return found

@@ -21,8 +21,13 @@ extension NetworkNamespace {
   }
 
   /// Deletes a route on behalf of a user.
-  public func deleteRoute(_ template: Route<UInt32>) throws(RouteError) {
-    try routes.delete(template)
+  ///
+  /// With `namingAll` the template's next hops are all of the route's.
+  public func deleteRoute(
+    _ template: Route<UInt32>,
+    namingAll: Bool = false
+  ) throws(RouteError) {
+    try routes.delete(template, namingAll: namingAll)
     forgetPaths()
   }
 

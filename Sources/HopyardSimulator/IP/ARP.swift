@@ -88,7 +88,7 @@ extension IPv4Stack {
           let wait = Int64(simulation.random.below(UInt64(delay)))
           let number = device.number
           let backlog = host.backlog
-          simulation.schedule(after: wait) { [unowned self] in
+          simulation.scheduleKernelTimer(after: wait) { [unowned self] in
             guard let device = backlog.device(number), device.isUp else { return }
             sendARP(
               .reply,

@@ -38,13 +38,16 @@ extension IPv4Stack {
     if packet.count <= mtu { return finish(packet, route) }
     var result = TransmitResult.sent
     cut(packet, mtu: mtu) { fragment in
-      if finish(fragment, route) == .dropped { result = .dropped }
+      result = finish(fragment, route)
+      return result != .dropped
     }
     return result
   }
 
   /// Cuts a packet into pieces that fit `mtu`, which leaves room for eight bytes or more.
-  func cut(_ packet: borrowing Packet, mtu: Int, _ body: (consuming Packet) -> Void) {
+  ///
+  /// A piece that cannot be sent (false) makes the rest useless: the others are not made.
+  func cut(_ packet: borrowing Packet, mtu: Int, _ body: (consuming Packet) -> Bool) {
     let headerLength = Int(packet.u8(at: 0) & 15) &* 4
     let room = (mtu - headerLength) & ~7
     guard room >= 8 else { return }
@@ -78,9 +81,9 @@ extension IPv4Stack {
         at: 6
       )
       setHeaderChecksum(&fragment)
-      counters.count(.ipFragCreates)
       done += size
-      body(fragment)
+      guard body(fragment) else { return counters.count(.ipFragFails) }
+      counters.count(.ipFragCreates)
     }
     counters.count(.ipFragOKs)
   }

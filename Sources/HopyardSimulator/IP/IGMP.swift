@@ -66,7 +66,7 @@ extension IPv4Stack {
   ) {
     let number = device.number
     let backlog = host.backlog
-    simulation.schedule(after: delay) { [unowned self] in
+    simulation.scheduleKernelTimer(after: delay) { [unowned self] in
       guard let device = backlog.device(number), device.isUp, device.host === host else { return }
       let isMember = device.inet.groups.contains { $0.group == group }
       guard isMember == (kind != .toInclude) else { return }

@@ -58,7 +58,7 @@ final class Reassembler {
       }
       datagram = Datagram()
       datagrams[key] = datagram
-      datagram.timer = simulation.schedule(
+      datagram.timer = simulation.scheduleKernelTimer(
         after: .seconds(Int64(stack.settings.fragmentTime))
       ) { [unowned self] in expire(key) }
     }

@@ -290,7 +290,7 @@ final class NeighbourTable<Output: NeighbourOutput> {
 
   private func startTimer(_ entry: Entry, after delay: Int64) {
     stopTimer(entry)
-    entry.timer = simulation.schedule(after: delay) { [unowned self, unowned entry] in
+    entry.timer = simulation.scheduleKernelTimer(after: delay) { [unowned self, unowned entry] in
       entry.timer = nil
       self.timerFired(entry)
     }

@@ -55,7 +55,10 @@ extension RoutingTables {
   ///
   /// Type `unspecified`, scope `nowhere`, protocol `unspecified`, priority 0 and no next hops
   /// mean that these do not matter.
-  public func delete(_ template: Route<Address>) throws(RouteError) {
+  ///
+  /// With `namingAll` the next hops of the template are all of the route's; otherwise a single one
+  /// only has to be the route's first.
+  public func delete(_ template: Route<Address>, namingAll: Bool = false) throws(RouteError) {
     try checkPrefix(template.prefix, template.length)
     let number = template.table == 0 ? RouteTable.main : template.table
     guard let table = table(number) else {
@@ -67,7 +70,7 @@ extension RoutingTables {
     while current >= 0 {
       let alias = aliases[Int(current)]
       guard alias.table == number, alias.tos == template.tos else { break }
-      if agrees(routes[Int(current)], with: template) {
+      if agrees(routes[Int(current)], with: template, namingAll: namingAll) {
         unlink(current, from: table)
         return
       }
@@ -156,7 +159,11 @@ extension RoutingTables {
     return bare(left) == bare(right)
   }
 
-  private func agrees(_ route: Route<Address>, with template: Route<Address>) -> Bool {
+  private func agrees(
+    _ route: Route<Address>,
+    with template: Route<Address>,
+    namingAll: Bool
+  ) -> Bool {
     if template.type != .unspecified, template.type != route.type { return false }
     if template.scope != .nowhere, template.scope != route.scope { return false }
     if let source = template.preferredSource, source != route.preferredSource { return false }
@@ -166,7 +173,7 @@ extension RoutingTables {
     if template.nexthopID != 0 { return template.nexthopID == route.nexthopID }
     if template.nexthops.isEmpty { return true }
     if route.nexthopID != 0 { return false }
-    if template.nexthops.count == 1 {
+    if template.nexthops.count == 1, !namingAll {
       guard let path = route.nexthops.first else { return false }
       return isFit(path, template.nexthops[0])
     }

@@ -397,6 +397,7 @@ enum BridgeFDB {
     var vlan: UInt16?
     var wanted: [(isOn: Bool, flag: String)] = []
     var isSelf = false
+    var isMaster = false
     while let word = arguments.next() {
       switch word {
       case "dev", "brport":
@@ -409,7 +410,7 @@ enum BridgeFDB {
         let text = try arguments.value()
         vlan = UInt16(text) ?? 0
       case "self": isSelf = true
-      case "master": break
+      case "master": isMaster = true
       default:
         let isOn = !word.hasPrefix("no")
         let name = isOn ? word : String(word.dropFirst(2))
@@ -443,14 +444,13 @@ enum BridgeFDB {
       }
       return 0
     }
-    let bridge = device as? BridgeDevice ?? device.bridgePort?.bridge
+    // A port flushes only what `master` asks of its bridge; of itself it cannot.
+    let bridge = device as? BridgeDevice ?? (isMaster ? device.bridgePort?.bridge : nil)
     guard let bridge else { return context.bridgeAnswer(LinkError(.notSupported)) }
     let port = portDevice?.bridgePort ?? device.bridgePort
     bridge.removeEntries { entry in
       if let port, entry.port !== port { return false }
       if let vlan, entry.vlan != vlan { return false }
-      // Without a word on it addresses of this host stay.
-      if wanted.isEmpty && entry.flags.contains(.local) { return false }
       for (isOn, flag) in wanted {
         let has: Bool =
           switch flag {

@@ -117,18 +117,27 @@ enum IpMaddress {
           output.text("\n")
           output.closeObject()
         }
-        if device.isUp {
-          output.openObject()
-          output.json("family", .string("inet"))
-          output.field("address", "224.0.0.1", text: "\tinet  224.0.0.1\n")
-          output.closeObject()
-        }
+        if device.isUp { group("inet", "224.0.0.1", to: &output) }
+        if device.listensForSnoopers { group("inet", "224.0.0.106", to: &output) }
+      }
+      if family == .unspecified || family == .inet6 {
+        if device.listensForSnoopers { group("inet6", "ff02::6a", to: &output) }
+        group("inet6", "ff02::1", to: &output)
+        group("inet6", "ff01::1", to: &output)
       }
       output.closeArray()
       output.closeObject()
     }
     context.print(output)
     return 0
+  }
+
+  /// A group to which the kernel itself listens.
+  private static func group(_ family: String, _ address: String, to output: inout IpOutput) {
+    output.openObject()
+    output.json("family", .string(family))
+    output.field("address", address, text: "\t\(family.padded(5)) \(address)\n")
+    output.closeObject()
   }
 }
 

@@ -103,7 +103,7 @@ enum IpRoute {
   ) throws(ProcessExit) -> Int32 {
     let template = try RouteRequest.parse(words, .delete, context)
     do throws(RouteError) {
-      try context.namespace.deleteRoute(template)
+      try context.namespace.deleteRoute(template, namingAll: words.contains("nexthop"))
       return 0
     } catch {
       return context.answer(error)

@@ -38,34 +38,6 @@ enum NetworkCounters {
     ("Udp", datagrams), ("UdpLite", datagrams),
   ]
 
-  /// The groups of `/proc/net/netstat`.
-  static let extended: [(group: String, names: [String])] = [
-    (
-      "TcpExt",
-      words(
-        """
-        SyncookiesSent SyncookiesRecv SyncookiesFailed EmbryonicRsts PruneCalled RcvPruned \
-        OfoPruned OutOfWindowIcmps LockDroppedIcmps ArpFilter TW TWRecycled TWKilled PAWSActive \
-        PAWSEstab BeyondWindow TSEcrRejected PAWSOldAck PAWSTimewait DelayedACKs DelayedACKLocked \
-        DelayedACKLost ListenOverflows ListenDrops TCPHPHits TCPPureAcks TCPHPAcks \
-        TCPRenoRecovery TCPSackRecovery TCPTimeouts TCPLossProbes TCPAbortOnData TCPAbortOnClose \
-        TCPAbortOnTimeout IPReversePathFilter TCPRcvCoalesce TCPChallengeACK TCPSynRetrans \
-        TCPOrigDataSent TCPKeepAlive TCPDelivered
-        """
-      )
-    ),
-    (
-      "IpExt",
-      words(
-        """
-        InNoRoutes InTruncatedPkts InMcastPkts OutMcastPkts InBcastPkts OutBcastPkts InOctets \
-        OutOctets InMcastOctets OutMcastOctets InBcastOctets OutBcastOctets InCsumErrors \
-        InNoECTPkts InECT1Pkts InECT0Pkts InCEPkts ReasmOverlaps
-        """
-      )
-    ),
-  ]
-
   private static let datagrams = words(
     """
     InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti \
@@ -83,7 +55,7 @@ enum NetworkCounters {
     uniqueKeysWithValues: IPCounter.allCases.map { ($0.rawValue, $0) }
   )
 
-  private static func words(_ text: String) -> [String] {
+  static func words(_ text: String) -> [String] {
     text.split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
   }
 
@@ -100,8 +72,44 @@ enum NetworkCounters {
         $0.state == .established || $0.state == .closeWait
       }
       return String(count)
-    default: return String(byName[name].map { namespace.counters[$0] } ?? 0)
+    default:
+      let counter = byName[name] ?? messages[name]
+      return String(counter.map { namespace.counters[$0] } ?? 0)
     }
+  }
+
+  /// ICMP messages by type: the kernel names a type once it has seen one.
+  private static let messageTypes: [(name: String, counter: IPCounter)] = [
+    ("InType0", .icmpInEchoReps), ("InType3", .icmpInDestUnreachs),
+    ("InType4", .icmpInSrcQuenchs), ("InType5", .icmpInRedirects), ("InType8", .icmpInEchos),
+    ("InType11", .icmpInTimeExcds), ("InType12", .icmpInParmProbs),
+    ("InType13", .icmpInTimestamps), ("InType14", .icmpInTimestampReps),
+    ("InType17", .icmpInAddrMasks), ("InType18", .icmpInAddrMaskReps),
+    ("OutType0", .icmpOutEchoReps), ("OutType3", .icmpOutDestUnreachs),
+    ("OutType4", .icmpOutSrcQuenchs), ("OutType5", .icmpOutRedirects),
+    ("OutType8", .icmpOutEchos), ("OutType11", .icmpOutTimeExcds),
+    ("OutType12", .icmpOutParmProbs), ("OutType13", .icmpOutTimestamps),
+    ("OutType14", .icmpOutTimestampReps), ("OutType17", .icmpOutAddrMasks),
+    ("OutType18", .icmpOutAddrMaskReps),
+  ]
+
+  private static let messages = Dictionary(
+    uniqueKeysWithValues: messageTypes.map { ("IcmpMsg" + $0.name, $0.counter) }
+  )
+
+  /// The groups of `/proc/net/snmp` as a namespace shows them: with the types of ICMP messages seen.
+  static func basic(_ namespace: NetworkNamespace) -> [(group: String, names: [String])] {
+    var groups = basic
+    let seen = messageTypes.filter { namespace.counters[$0.counter] > 0 }.map(\.name)
+    if !seen.isEmpty { groups.insert(("IcmpMsg", seen), at: 2) }
+    return groups
+  }
+
+  /// The lines of `/proc/net/snmp6`.
+  static func text6() -> String {
+    version6.map { group, names in
+      names.map { (group + $0).padded(32) + "\t0\n" }.joined()
+    }.joined()
   }
 
   /// Both lines of each group.
@@ -139,7 +147,9 @@ enum CounterCommand {
       let parsed = try await process.options(specification, arguments)
       if parsed.has("n") { return 0 }
       var text = "#kernel\n"
-      for (group, names) in NetworkCounters.basic + NetworkCounters.extended {
+      let namespace = process.namespace
+      let groups = NetworkCounters.basic(namespace) + NetworkCounters.version6
+      for (group, names) in groups + NetworkCounters.extended {
         for name in names {
           let name = group + name
           if NetworkCounters.settings.contains(name) { continue }

@@ -5,7 +5,8 @@ import HopyardWire
 final class NetworkInformationTree: VirtualTree {
   private static let files: [String: @Sendable (NetworkNamespace) -> String] = [
     "arp": arp, "dev": dev, "route": route,
-    "snmp": { NetworkCounters.text(NetworkCounters.basic, $0) },
+    "snmp": { NetworkCounters.text(NetworkCounters.basic($0), $0) },
+    "snmp6": { _ in NetworkCounters.text6() },
     "netstat": { NetworkCounters.text(NetworkCounters.extended, $0) },
     "sockstat": sockstat,
   ]

@@ -73,7 +73,7 @@ public final class BridgeDevice: NetworkDevice {
   /// `ageing_time` in nanoseconds.
   public var ageingTime: Int64 {
     get { fdb.ageingTime }
-    set { fdb.ageingTime = newValue }
+    set { fdb.setAgeingTime(newValue, now: simulation.now) }
   }
 
   /// The entries of the forwarding database.

@@ -51,14 +51,18 @@ public final class FDBEntry {
 /// A bridge's addresses by VLAN and MAC address, with open addressing so that a look-up costs some
 /// nanoseconds.
 ///
-/// An entry that is too old counts as absent; it is thrown away when the table grows or is listed.
+/// Entries that are too old stay in use until the collector comes by, as in Linux: it runs when the
+/// oldest entry ends, as late as a kernel timer is. Nobody needs it while nobody looks, so the first
+/// look after that time makes up for it.
 final class ForwardingDatabase {
   @exclusivity(unchecked) private var keys: ContiguousArray<UInt64>
   @exclusivity(unchecked) private var slots: ContiguousArray<FDBEntry?>
   @exclusivity(unchecked) private var taken = 0
   @exclusivity(unchecked) private var lastSequence: UInt64 = 0
   /// How long an entry lives after its address was heard.
-  @exclusivity(unchecked) var ageingTime: Int64 = .seconds(300)
+  @exclusivity(unchecked) private(set) var ageingTime: Int64 = .seconds(300)
+  /// When the collector comes by next.
+  @exclusivity(unchecked) private var nextCollection = Instant(nanoseconds: .max)
 
   init() {
     keys = ContiguousArray(repeating: 0, count: 16)
@@ -75,14 +79,14 @@ final class ForwardingDatabase {
     Int(truncatingIfNeeded: (key &* 0x9e37_79b9_7f4a_7c15) &>> 32) & (keys.count &- 1)
   }
 
-  /// The entry of an address, unless it is too old.
+  /// The entry of an address.
   @inline(__always)
   func find(_ mac: MACAddress, vlan: UInt16, now: Instant) -> FDBEntry? {
+    if now >= nextCollection { collect(now) }
     let key = Self.key(mac, vlan)
     var index = place(key)
     while let entry = slots[index] {
       if keys[index] == key {
-        if entry.ages && now - entry.updated >= ageingTime { return nil }
         return entry
       }
       index = (index &+ 1) & (keys.count &- 1)
@@ -94,8 +98,9 @@ final class ForwardingDatabase {
   func insert(_ entry: FDBEntry, now: Instant) {
     lastSequence &+= 1
     entry.sequence = lastSequence
-    if (taken &+ 1) &* 2 > keys.count { rebuild(keeping: { !self.isTooOld($0, now) }) }
+    if (taken &+ 1) &* 2 > keys.count { rebuild(keeping: { _ in true }) }
     place(entry)
+    if nextCollection.nanoseconds == .max, entry.ages { wait(from: now, for: ageingTime) }
   }
 
   private func place(_ entry: FDBEntry) {
@@ -128,9 +133,39 @@ final class ForwardingDatabase {
     rebuild { !drop($0) }
   }
 
-  /// All entries that are not too old, newest first.
+  /// All entries, newest first.
   func entries(now: Instant) -> [FDBEntry] {
-    slots.compactMap { $0 }.filter { !isTooOld($0, now) }
-      .sorted { $0.sequence > $1.sequence }
+    if now >= nextCollection { collect(now) }
+    return slots.compactMap { $0 }.sorted { $0.sequence > $1.sequence }
+  }
+
+  // MARK: Ageing
+
+  /// Sets how long entries live; the collector comes by at once.
+  func setAgeingTime(_ time: Int64, now: Instant) {
+    ageingTime = time
+    wait(from: now, for: 0)
+  }
+
+  private func wait(from time: Instant, for delay: Int64) {
+    nextCollection = time + KernelTimer.wait(at: time, for: delay)
+  }
+
+  /// Does what the collector would have done up to `now`.
+  private func collect(_ now: Instant) {
+    while now >= nextCollection {
+      let time = nextCollection
+      removeAll { isTooOld($0, time) }
+      let ageing = slots.lazy.compactMap { $0 }.filter(\.ages)
+      guard let oldest = ageing.map(\.updated).min() else {
+        // Without entries it goes round all the same, each ageing time.
+        let period = KernelTimer.wait(at: time, for: max(ageingTime, 10_000_000))
+        let rounds = (now - time) / period + 1
+        nextCollection = time + rounds * period
+        return
+      }
+      // It comes by at most every 10 ms.
+      wait(from: time, for: max(oldest - time + ageingTime, 10_000_000))
+    }
   }
 }
