@@ -13,6 +13,8 @@ public final class LabRunner {
 
   /// The time between the end of the last line and the final state.
   public static let settlingTime: Int64 = .milliseconds(250)
+  /// What passes between two lines: a person, or a shell that starts programs, is never quicker.
+  public static let linePause: Int64 = .milliseconds(6)
 
   private let source: ShellSource
 
@@ -54,7 +56,16 @@ public final class LabRunner {
       let ending = session.run(line, of: source, until: limit, eventBudget: eventBudget)
       afterLine()
       if let ending { return ending }
+      if let ending = pause() { return ending }
     }
     return session.pass(nanoseconds: Self.settlingTime, eventBudget: eventBudget) ?? .finished
+  }
+
+  /// Lets the time between two lines pass, as far as the limit allows.
+  private func pause() -> LabEnding? {
+    let now = session.userland.simulation.now
+    let left = limit.map { $0 - now } ?? Self.linePause
+    guard left > 0 else { return nil }
+    return session.pass(nanoseconds: min(left, Self.linePause), eventBudget: eventBudget)
   }
 }

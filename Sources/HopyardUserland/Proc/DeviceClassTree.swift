@@ -25,9 +25,11 @@ final class DeviceClassTree: VirtualTree {
   func list(_ path: String, for process: Process) throws(Errno) -> [String] {
     let parts = path.split(separator: "/").map(String.init)
     guard let name = parts.first else { return process.namespace.devices.all.map(\.name).sorted() }
-    guard process.namespace.devices[name] != nil else { throw .noSuchFile }
+    guard let device = process.namespace.devices[name] else { throw .noSuchFile }
     switch parts.count {
-    case 1: return Self.files
+    case 1: return (Self.files + BridgeClassTree.directories(of: device)).sorted()
+    case 2 where BridgeClassTree.list(parts[1], device) != nil:
+      return BridgeClassTree.list(parts[1], device) ?? []
     case 2 where parts[1] == "statistics": return Self.counters.keys.sorted()
     case 2 where Self.files.contains(parts[1]): throw .notDirectory
     case 3 where parts[1] == "statistics" && Self.counters[parts[2]] != nil: throw .notDirectory
@@ -43,7 +45,12 @@ final class DeviceClassTree: VirtualTree {
     if parts.count == 3, parts[1] == "statistics", let counter = Self.counters[parts[2]] {
       return Array("\(counter(device.statistics))\n".utf8)
     }
-    guard parts.count == 2 else { throw .isDirectory }
+    if parts.count == 3, BridgeClassTree.list(parts[1], device) != nil {
+      return Array((try BridgeClassTree.value(parts[1], parts[2], device) + "\n").utf8)
+    }
+    guard parts.count == 2, BridgeClassTree.list(parts[1], device) == nil else {
+      throw .isDirectory
+    }
     return Array((try value(parts[1], device) + "\n").utf8)
   }
 
@@ -97,10 +104,14 @@ final class DeviceClassTree: VirtualTree {
 
   func write(_ path: String, _ bytes: [UInt8], for process: Process) throws(Errno) {
     let parts = path.split(separator: "/").map(String.init)
-    guard parts.count == 2, let device = process.namespace.devices[parts[0]] else {
+    guard let name = parts.first, let device = process.namespace.devices[name] else {
       throw .accessDenied
     }
     let text = String(decoding: bytes, as: UTF8.self).trimmed
+    if parts.count == 3 {
+      return try BridgeClassTree.write(parts[1], parts[2], text, device, for: process)
+    }
+    guard parts.count == 2 else { throw .accessDenied }
     switch parts[1] {
     case "mtu":
       guard let mtu = Int(text) else { throw .invalidArgument }
