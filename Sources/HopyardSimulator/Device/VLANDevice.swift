@@ -106,6 +106,8 @@ public final class VLANDevice: NetworkDevice {
     statistics.carrierChanges &+= hasCarrier ? 1 : 0
   }
 
+  override func closed() { hasCarrier = false }
+
   override func removed() { parent.vlans.removeAll { $0 === self } }
 
   /// Learns what happened to the device under it.

@@ -42,7 +42,8 @@ struct RouteText {
     output.openObject()
     let type = shownType(route)
     if type != .unicast || options.details > 0 {
-      output.field("type", IprouteNames.text(type))
+      let name = options.isNumeric ? String(type.rawValue) : IprouteNames.text(type)
+      output.field("type", name)
     }
     output.field("dst", Self.destination(route.prefix, route.length))
     if route.nexthopID != 0 {

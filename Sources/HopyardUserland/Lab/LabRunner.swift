@@ -14,7 +14,7 @@ public final class LabRunner {
   /// The time between the end of the last line and the final state.
   public static let settlingTime: Int64 = .milliseconds(250)
   /// What passes between two lines: a person, or a shell that starts programs, is never quicker.
-  public static let linePause: Int64 = .milliseconds(6)
+  public static let linePause: Int64 = .milliseconds(5)
 
   private let source: ShellSource
 

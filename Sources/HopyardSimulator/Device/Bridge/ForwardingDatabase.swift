@@ -148,7 +148,7 @@ final class ForwardingDatabase {
   }
 
   private func wait(from time: Instant, for delay: Int64) {
-    nextCollection = time + KernelTimer.wait(at: time, for: delay)
+    nextCollection = time + KernelTimer.wait(for: delay)
   }
 
   /// Does what the collector would have done up to `now`.
@@ -159,7 +159,7 @@ final class ForwardingDatabase {
       let ageing = slots.lazy.compactMap { $0 }.filter(\.ages)
       guard let oldest = ageing.map(\.updated).min() else {
         // Without entries it goes round all the same, each ageing time.
-        let period = KernelTimer.wait(at: time, for: max(ageingTime, 10_000_000))
+        let period = KernelTimer.wait(for: max(ageingTime, 10_000_000))
         let rounds = (now - time) / period + 1
         nextCollection = time + rounds * period
         return
