@@ -77,7 +77,7 @@ struct ShellTests {
   func `takes virtual time`(_ text: String, _ time: Int64) {
     let result = runShell(text)
     #expect(result.ending == .finished)
-    #expect(abs(result.time - time) < .milliseconds(1), "\(result.time)")
+    #expect(abs(result.time - LabRunner.linePause - time) < .milliseconds(1), "\(result.time)")
   }
 
   @Test(arguments: [
