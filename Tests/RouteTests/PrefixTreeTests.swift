@@ -42,6 +42,34 @@ import Testing
     #expect(tree.root == -1)
   }
 
+  @Test(arguments: [1, 2, 40, 500, 5000])
+  func `the level-compressed form finds the same nodes`(_ size: Int) {
+    var random = RandomSource(seed: 3, stream: "index/\(size)")
+    var tree = PrefixTree<UInt32>()
+    var wide = PrefixTree<UInt128>()
+    for number in 0..<Int32(size) {
+      let length = number % 7 == 0 ? Int(random.next() % 33) : 16 + Int(random.next() % 17)
+      // Some prefixes are close together, others anywhere.
+      let value = UInt32(truncatingIfNeeded: random.next())
+      let address = number % 3 == 0 ? value : 0x0a00_0000 | value & 0x00ff_ff0f
+      tree.setHead(number, address & InterfaceAddress<UInt32>.mask(length), length)
+      let long = UInt128(address) << 96 | UInt128(random.next())
+      wide.setHead(number, long & InterfaceAddress<UInt128>.mask(length * 4), length * 4)
+    }
+    let index = PrefixIndex(tree)
+    let wideIndex = PrefixIndex(wide)
+    for number in 0..<4000 {
+      let value = UInt32(truncatingIfNeeded: random.next())
+      let address = number % 3 == 0 ? value : 0x0a00_0000 | value & 0x00ff_ff0f
+      #expect(index.deepest(address) == tree.deepest(address))
+      let long = UInt128(address) << 96 | UInt128(random.next())
+      #expect(wideIndex.deepest(long) == wide.deepest(long))
+    }
+    for node in tree.nodes {
+      #expect(index.deepest(node.prefix) == tree.deepest(node.prefix))
+    }
+  }
+
   private func find(_ address: UInt32, in tree: PrefixTree<UInt32>) -> Int32 {
     if tree.usesList {
       for slot in tree.list where (address ^ slot.prefix) & slot.mask == 0 {

@@ -58,7 +58,33 @@ struct FIBAlias<Address: RoutableAddress> {
 /// As in Linux those two share one trie until a policy rule is added or deleted, so that a longer
 /// prefix in `main` wins over a shorter one in `local`.
 final class FIBTable<Address: RoutableAddress> {
-  @exclusivity(unchecked) var tree = PrefixTree<Address>()
+  @exclusivity(unchecked) var tree = PrefixTree<Address>() {
+    didSet {
+      index = nil
+      lookups = 0
+    }
+  }
+  /// What finds prefixes in a large table, made when that is worth it.
+  @exclusivity(unchecked) private var index: PrefixIndex<Address>?
+  /// How often a large table was walked since it changed.
+  @exclusivity(unchecked) private var lookups = 0
+
+  /// The deepest node whose prefix holds an address, or -1.
+  @inline(__always)
+  func deepest(_ address: Address) -> Int32 {
+    if index != nil { return index.unsafelyUnwrapped.deepest(address) }
+    return deepestSlowly(address)
+  }
+
+  private func deepestSlowly(_ address: Address) -> Int32 {
+    if tree.count >= PrefixIndex<Address>.minimumCount {
+      lookups &+= 1
+      // Making the index costs about as much as walking the tree so often.
+      if lookups &* 4 > tree.count { index = PrefixIndex(tree) }
+    }
+    return tree.deepest(address)
+  }
+
   /// How many default routes there are, of each table that is in here.
   @exclusivity(unchecked) var defaultCount = 0
 }

@@ -118,7 +118,7 @@ extension RoutingTables {
       }
       return Match(index: -1, path: 0)
     }
-    var node = table.tree.deepest(key.destination)
+    var node = table.deepest(key.destination)
     while node >= 0 {
       let head = table.tree.nodes[Int(node)].head
       if head >= 0 {
