@@ -6,12 +6,12 @@ public import HopyardSimulator
 /// a later interface of the same name gets `.2`. libpcap writes the records.
 public final class PcapDirectoryTap: CaptureSink {
   /// The first error; capturing has stopped with it.
-  public private(set) var failure: CaptureError?
+  @exclusivity(unchecked) public private(set) var failure: CaptureError?
 
   private let directory: String
   private let memoryLimit: Int
   private let openFiles: OpenFiles
-  private var points: [Slot?] = []
+  @exclusivity(unchecked) private var points: [Slot?] = []
   private var files: [CaptureFile] = []
   private var paths: Set<String> = []
   private var encoders: [PcapEncoder] = []
