@@ -3,7 +3,8 @@ import Hopyard
 /// A network under measurement: hosts with addresses and routes, joined by veth pairs.
 final class BenchmarkNetwork {
   let simulation: Simulation
-  private let machine: Machine
+  let machine: Machine
+  private var boxes: [EthernetSwitch] = []
   /// A lab without lines: a machine with its commands, of which rules need `iptables-restore`.
   private let lab: Lab?
 
@@ -40,7 +41,7 @@ final class BenchmarkNetwork {
     return (left, right)
   }
 
-  private func add(_ text: String, to device: NetworkDevice, in host: NetworkNamespace) throws {
+  func add(_ text: String, to device: NetworkDevice, in host: NetworkNamespace) throws {
     guard let prefix = IPv4Prefix(text) else { throw Options.Failure(message: "bad \(text)") }
     try host.addAddress(
       InterfaceAddress<UInt32>(
@@ -99,6 +100,21 @@ final class BenchmarkNetwork {
     return Path(from: a, to: b, destination: "10.0.0.2", hops: 2)
   }
 
+  /// Two hosts with network cards, each on a cable of 10 Gbit/s and 500 ns to one switch.
+  func ethernetSwitch() throws -> Path {
+    let box = EthernetSwitch(simulation: simulation, name: "sw")
+    boxes.append(box)
+    let options = CableOptions(bandwidth: 10_000_000_000, delay: 500, queueLength: 10_000)
+    let ends = try ["a", "b"].map { try host($0) }
+    for (index, end) in ends.enumerated() {
+      let card = try end.makeEthernet(NewLink("eth0"))
+      card.connect(to: box, options: options)
+      try end.setLinkUp(card)
+      try add("10.0.0.\(index + 1)/24", to: card, in: end)
+    }
+    return Path(from: ends[0], to: ends[1], destination: "10.0.0.2", hops: 2)
+  }
+
   /// Two hosts with routers between them.
   func chain(routers: Int) throws -> Path {
     let nodes =
@@ -126,6 +142,18 @@ final class BenchmarkNetwork {
       destination: "10.0.\(nodes.count - 2).2",
       hops: nodes.count - 1
     )
+  }
+
+  /// Runs a line of a lab.
+  func run(_ line: String) throws {
+    guard let lab else { throw Options.Failure(message: "a network without commands") }
+    let source = ShellSource(name: "setup", text: line + "\n")
+    for logical in source.logicalLines() {
+      let ending = lab.runner.session.run(logical, of: source)
+      guard ending == nil, lab.runner.session.status == 0 else {
+        throw Options.Failure(message: "refused: \(line)")
+      }
+    }
   }
 
   /// Loads rules, in the format of `iptables-save`, into a host.

@@ -8,6 +8,8 @@ struct Comparison {
     case nanosecondsPerHop
     /// Resident bytes for each idle host: less is better.
     case bytesPerHost
+    /// Resident bytes for each tracked connection: less is better.
+    case bytesPerConnection
     /// Nanoseconds for each operation: less is better.
     case nanosecondsPerOperation
 
@@ -16,6 +18,7 @@ struct Comparison {
       case .hopsPerSecond: "packet-hops/s"
       case .nanosecondsPerHop: "ns CPU/packet-hop"
       case .bytesPerHost: "bytes/host"
+      case .bytesPerConnection: "bytes/connection"
       case .nanosecondsPerOperation: "ns/operation"
       }
     }
@@ -34,6 +37,8 @@ struct Comparison {
   enum Peer {
     case ns3(arguments: [String], figure: String)
     case linux(workload: String)
+    /// Chains of rules in the real kernel.
+    case linuxRules(count: Int)
     case htsim(links: Int)
     case floor(figure: String)
   }
@@ -102,6 +107,16 @@ struct Comparison {
       linux("chain8-fw-est", 200_000, "chain8-fw-est"),
       linux("chain8-fw-scan", 200_000, "chain8-fw-scan"),
     ]
+    list += ruleComparisons(count)
+    list.append(
+      Comparison(
+        name: "nic-switch",
+        metric: .hopsPerSecond,
+        arguments: ["stream-switch", "--packets", count(1_000_000)],
+        figure: "ns_per_hop_cpu",
+        peer: ns3("bridge", 150_000)
+      )
+    )
     for (name, links) in [("chain", 9), ("bridge", 2)] {
       list.append(
         Comparison(
@@ -154,6 +169,65 @@ struct Comparison {
         metric: .nanosecondsPerOperation,
         arguments: ["program-step", "--packets", count(200_000)],
         figure: "ns_per_operation"
+      )
+    )
+    return list
+  }
+
+  /// Rules and connections by thousands.
+  private static func ruleComparisons(_ count: (Int) -> String) -> [Comparison] {
+    var list: [Comparison] = []
+    for rules in [10, 1000, 10_000, 100_000] {
+      list.append(
+        Comparison(
+          name: "rules-\(rules)",
+          metric: .nanosecondsPerHop,
+          arguments: ["rules", "--rules", "\(rules)", "--packets", count(300_000)],
+          figure: "ns_per_hop_cpu",
+          peer: .linuxRules(count: rules),
+          goal: .times(5)
+        )
+      )
+    }
+    for (name, services) in [("kube1k", 1000), ("kube10k", 10_000)] {
+      list.append(
+        Comparison(
+          name: "linux-\(name)-est",
+          metric: .nanosecondsPerHop,
+          arguments: ["kube-est", "--services", "\(services)", "--packets", count(300_000)],
+          figure: "ns_per_hop_cpu",
+          peer: .linux(workload: "\(name)-est"),
+          goal: .times(5)
+        )
+      )
+      list.append(
+        Comparison(
+          name: "linux-\(name)-new",
+          metric: .nanosecondsPerHop,
+          arguments: ["kube-new", "--services", "\(services)", "--packets", count(100_000)],
+          figure: "ns_per_hop_cpu",
+          peer: .linux(workload: "\(name)-new"),
+          goal: .times(10)
+        )
+      )
+    }
+    for (name, entries) in [("1k", 1000), ("1M", 1_000_000)] {
+      list.append(
+        Comparison(
+          name: "conntrack-\(name)-packet",
+          metric: .nanosecondsPerOperation,
+          arguments: ["conntrack", "--entries", "\(entries)", "--packets", count(300_000)],
+          figure: "ns_per_operation"
+        )
+      )
+    }
+    list.append(
+      Comparison(
+        name: "conntrack-1M",
+        metric: .bytesPerConnection,
+        arguments: ["conntrack", "--entries", "1000000", "--packets", "1000"],
+        figure: "bytes_per_entry",
+        goal: .atMost(256)
       )
     )
     return list

@@ -5,7 +5,8 @@ import Foundation
 struct HopyardBenchmark {
   static let usage = """
     usage: HopyardBenchmark compare [--peers DIR] [--runs N] [--scale F] [--only NAME,...] [--output FILE]
-           HopyardBenchmark workload NAME [--packets N] [--hosts N] [--pending N] [--pcap DIR]
+           HopyardBenchmark workload NAME [--packets N] [--hosts N] [--pending N] [--rules N]
+                                       [--services N] [--entries N] [--pcap DIR]
            HopyardBenchmark list
 
     compare   alternates our workloads and the peers' programs, prints medians, writes JSON
@@ -47,11 +48,17 @@ struct HopyardBenchmark {
   }
 
   private static func workload(_ options: Options) throws {
-    try options.accept(["packets", "hosts", "pending", "pcap"], positional: 1)
+    try options.accept(
+      ["packets", "hosts", "pending", "rules", "services", "entries", "pcap"],
+      positional: 1
+    )
     let parameters = Workload.Parameters(
       packets: Int(try options.number("packets", default: 100_000)),
       hosts: Int(try options.number("hosts", default: 10_000)),
       pending: Int(try options.number("pending", default: 1000)),
+      rules: Int(try options.number("rules", default: 1000)),
+      services: Int(try options.number("services", default: 1000)),
+      entries: Int(try options.number("entries", default: 1_000_000)),
       captureDirectory: options["pcap"]
     )
     let name = options.positional.first ?? ""

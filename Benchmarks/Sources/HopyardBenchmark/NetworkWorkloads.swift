@@ -48,7 +48,7 @@ enum NetworkWorkloads {
   }
 
   /// As the kernel's program does: a batch is sent, then received.
-  private static func batches(
+  static func batches(
     _ parameters: Workload.Parameters,
     _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path
   ) throws -> Measurement {
@@ -66,7 +66,11 @@ enum NetworkWorkloads {
     }
   }
 
-  /// As ns-3's program does: a datagram each microsecond, here by sixteens.
+  static func streamSwitch(_ parameters: Workload.Parameters) throws -> Measurement {
+    try stream(parameters) { try $0.ethernetSwitch() }
+  }
+
+  /// As ns-3's program does: a datagram each microsecond.
   private static func stream(
     _ parameters: Workload.Parameters,
     _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path
@@ -81,7 +85,7 @@ enum NetworkWorkloads {
     }
   }
 
-  /// Sends sixteen datagrams each sixteen microseconds and takes what has arrived.
+  /// Sends a datagram each microsecond and takes what has arrived.
   private final class Stream {
     private let simulation: Simulation
     private let ends: Ends
@@ -99,11 +103,10 @@ enum NetworkWorkloads {
     func start() { simulation.schedule(after: 1000, step) }
 
     private func send() {
-      let count = min(16, left)
-      for _ in 0..<count { try? ends.sender.send(ends.payload) }
-      left -= count
-      if left > 0 { simulation.schedule(after: 16_000, step) }
-      drain()
+      try? ends.sender.send(ends.payload)
+      left -= 1
+      if left > 0 { simulation.schedule(after: 1000, step) }
+      if left & 15 == 0 { drain() }
     }
 
     func drain() {
@@ -111,13 +114,13 @@ enum NetworkWorkloads {
     }
   }
 
-  private struct Ends {
+  struct Ends {
     var sender: UDPSocket
     var receiver: UDPSocket
     var payload: [UInt8]
   }
 
-  private static func measure(
+  static func measure(
     _ parameters: Workload.Parameters,
     _ build: (BenchmarkNetwork) throws -> BenchmarkNetwork.Path,
     _ traffic: (Simulation, Ends) throws -> Int

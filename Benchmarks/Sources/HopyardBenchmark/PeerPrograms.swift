@@ -20,7 +20,8 @@ final class PeerPrograms {
   func name(of peer: Comparison.Peer) -> String {
     switch peer {
     case .ns3: "ns-3 \(version("ns3") ?? "")".trimmingCharacters(in: .whitespaces)
-    case .linux: "Linux \(version("kernel") ?? "")".trimmingCharacters(in: .whitespaces)
+    case .linux, .linuxRules:
+      "Linux \(version("kernel") ?? "")".trimmingCharacters(in: .whitespaces)
     case .htsim: "htsim"
     case .floor: "C floor"
     }
@@ -49,6 +50,16 @@ final class PeerPrograms {
       let command = [
         "python3", "\(directory)/kernel/netlab.py", "--reps", "1", "--only", workload, "--scale",
         "\(scale)",
+      ]
+      guard let measurement = run(command, in: directory, key: key) else { return nil }
+      return measurement["ns_per_hop"].flatMap { value(of: comparison.metric, $0) }
+    case .linuxRules(let count):
+      if let reason = note("kernel/ABSENT") {
+        absent[key] = reason
+        return nil
+      }
+      let command = [
+        "python3", "\(directory)/kernel/netrules.py", "rules\(count)", "--scale", "\(scale)",
       ]
       guard let measurement = run(command, in: directory, key: key) else { return nil }
       return measurement["ns_per_hop"].flatMap { value(of: comparison.metric, $0) }
@@ -106,13 +117,14 @@ final class PeerPrograms {
     case .hopsPerSecond: 1e9 / figure
     case .nanosecondsPerHop, .nanosecondsPerOperation: figure
     case .bytesPerHost: figure * 1024 / 10_000
+    case .bytesPerConnection: figure
     }
   }
 
   private func family(_ peer: Comparison.Peer) -> String {
     switch peer {
     case .ns3: "ns3"
-    case .linux: "kernel"
+    case .linux, .linuxRules: "kernel"
     case .htsim: "htsim"
     case .floor: "floor"
     }

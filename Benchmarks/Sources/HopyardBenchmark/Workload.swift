@@ -6,6 +6,9 @@ enum Workload {
     var packets: Int
     var hosts: Int
     var pending: Int
+    var rules: Int
+    var services: Int
+    var entries: Int
     var captureDirectory: String?
   }
 
@@ -17,6 +20,11 @@ enum Workload {
     ("chain8-fw-scan", NetworkWorkloads.chainScan),
     ("stream-bridge", NetworkWorkloads.streamBridge),
     ("stream-chain", NetworkWorkloads.streamChain),
+    ("stream-switch", NetworkWorkloads.streamSwitch),
+    ("rules", RuleWorkloads.rules),
+    ("kube-est", RuleWorkloads.kubeEstablished),
+    ("kube-new", RuleWorkloads.kubeNew),
+    ("conntrack", RuleWorkloads.conntrack),
     ("idle", NetworkWorkloads.idle),
     ("closure-event", MicroWorkloads.closureEvent),
     ("pcap-record", MicroWorkloads.pcapRecord),

@@ -14,19 +14,24 @@ struct FrameFuzzer {
 
   func run(count: Int) throws {
     let lab = try build()
+    let box = try addCards(lab)
+    try openSockets(lab)
     let entrances = try self.entrances(lab)
     for entrance in entrances {
       try attack(entrance, count: count, lab)
     }
     try settle(lab)
     lab.close()
+    withExtendedLifetime(box) {}
   }
 
   /// The kinds of device and the namespace and interface from which frames reach them.
   private static let kinds: [(kind: String, namespace: String, interface: String, into: String)] = [
     ("veth", "x", "veth0", "veth0"), ("bridge", "x", "port0", "br0"),
     ("VLAN bridge", "x", "port1", "br1"), ("vlan", "x", "veth0.10", "veth0.10"),
-    ("macvlan", "x", "low0", "mac0"), ("dummy", "r", "dummy0", "dummy0"), ("lo", "r", "lo", "lo"),
+    ("macvlan", "x", "low0", "mac0"), ("NIC by cable", "x", "nic0", "nic0"),
+    ("NIC by switch", "x", "nic1", "nic1"), ("dummy", "r", "dummy0", "dummy0"),
+    ("lo", "r", "lo", "lo"),
   ]
 
   /// The router `r` has one device of each kind, `x` is where frames come from.
@@ -124,6 +129,10 @@ struct FrameFuzzer {
     for line in lab.runner.session.lines where line.status != 0 {
       throw FuzzFailure("the network was not built: line \(line.number) failed: \(line.text)")
     }
+    return lab
+  }
+
+  private func openSockets(_ lab: Lab) throws {
     for name in ["r", "h1", "h2"] {
       guard let namespace = lab.machine.namespace(named: name) else { continue }
       for port: UInt16 in [9, 80] {
@@ -131,7 +140,33 @@ struct FrameFuzzer {
         try socket.bind(port: port)
       }
     }
-    return lab
+  }
+
+  /// Network cards, which no command makes: one pair on a cable, three on a switch.
+  private func addCards(_ lab: Lab) throws -> EthernetSwitch {
+    let box = EthernetSwitch(simulation: lab.simulation, name: "switch")
+    var onCable: EthernetDevice?
+    for (name, host) in [("r", 1), ("x", 9), ("h1", 2)] as [(String, UInt32)] {
+      guard let namespace = lab.machine.namespace(named: name) else { continue }
+      for (number, subnet) in [(0, 7), (1, 8)] as [(Int, UInt32)] where name != "h1" || number == 1
+      {
+        let card = try namespace.makeEthernet(NewLink("nic\(number)"))
+        if number == 1 {
+          card.connect(to: box)
+        } else if let other = onCable {
+          card.connect(to: other, options: CableOptions(loss: 0.01))
+        } else {
+          onCable = card
+        }
+        try namespace.setLinkUp(card)
+        let address = 0x0a00_0000 + subnet << 8 + host
+        try namespace.addAddress(
+          InterfaceAddress<UInt32>(local: address, prefixLength: 24, broadcast: address | 255),
+          to: card
+        )
+      }
+    }
+    return box
   }
 
   private func entrances(_ lab: Lab) throws -> [Entrance] {
@@ -148,9 +183,9 @@ struct FrameFuzzer {
       socket.hearsOutgoing = false
       socket.filter = { _ in false }
       try socket.bind(ifindex: device.ifindex)
-      let routers: [UInt32] = (1...6).map { 0x0a00_0001 + $0 << 8 }
-      let hosts: [UInt32] = (2...3).map { 0x0a00_0002 + $0 << 8 }
-      let senders: [UInt32] = (1...5).map { 0x0a00_0009 + $0 << 8 }
+      let routers: [UInt32] = (1...8).map { 0x0a00_0001 + $0 << 8 }
+      let hosts: [UInt32] = [2, 3, 8].map { 0x0a00_0002 + $0 << 8 }
+      let senders: [UInt32] = [1, 2, 3, 4, 5, 7, 8].map { 0x0a00_0009 + $0 << 8 }
       return Entrance(
         name: kind,
         socket: socket,
@@ -192,7 +227,7 @@ struct FrameFuzzer {
     CrashGuard.leave()
     simulation.tracer = nil
     simulation.tap = nil
-    let name = entrance.name.padding(toLength: 12, withPad: " ", startingAt: 0)
+    let name = entrance.name.padding(toLength: 14, withPad: " ", startingAt: 0)
     print(
       "frames into \(name) \(count) sent (\(refused) refused by the socket),",
       "\(simulation.eventCount - events) events, \(tap.frames) frames captured"
