@@ -225,9 +225,11 @@ import Testing
         )
       }
     }
+    var memory: ChainMemory?
     let compiled = CompiledChain(
       Chain(name: "FORWARD", hook: .forward, policy: .accept, rules: chains),
-      in: router.simulation
+      in: router.simulation,
+      memory: &memory
     )
     let index = try #require(compiled.index)
     let packet = router.udp("11.0.0.1", 5, "11.0.0.10", 9050)

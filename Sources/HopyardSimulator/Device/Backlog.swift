@@ -8,7 +8,7 @@ final class Backlog: EventHandler {
   /// How many packets may wait (`net.core.netdev_max_backlog`).
   static let limit = 1_000_000
 
-  private unowned(unsafe) let simulation: Simulation
+  private let core: UnsafeMutablePointer<SimulationCore>
   @exclusivity(unchecked) private var handler: UInt32 = 0
   @exclusivity(unchecked) private var queue = PacketQueue()
   /// The machine's devices by number; a device that is gone leaves a hole.
@@ -22,7 +22,7 @@ final class Backlog: EventHandler {
   private var lastSocketNumber: UInt32 = 0
 
   init(simulation: Simulation) {
-    self.simulation = simulation
+    core = simulation.core
     handler = simulation.register(self)
   }
 
@@ -60,25 +60,26 @@ final class Backlog: EventHandler {
   @inline(__always)
   func enqueue(_ packet: consuming Packet, for device: NetworkDevice) {
     packet.metadata.device = device.number
-    packet.metadata.due = simulation.now.nanoseconds &+ Self.delay
+    packet.metadata.due = core.now.nanoseconds &+ Self.delay
     // A frame's arrival is when it enters the queue, as Linux stamps it.
-    if simulation.tap != nil && device.isUp && packet.metadata.type != .loopback {
+    if core.pointee.isTapped && device.isUp && packet.metadata.type != .loopback {
       packet.metadata.flags.insert(.captured)
       device.show(packet, .incoming)
     }
     let wasEmpty = queue.isEmpty
     queue.append(packet)
-    if wasEmpty { simulation.post(after: Self.delay, handler: handler, tag: 0) }
+    if wasEmpty { core.post(after: Self.delay, handler: handler, tag: 0) }
   }
 
   func handle(_ tag: UInt32) {
     guard let packet = queue.popFirst() else { return }
     if !removed.isEmpty { removed = [] }
     if let due = queue.nextDue {
-      simulation.post(after: due &- simulation.now.nanoseconds, handler: handler, tag: 0)
+      core.post(after: due &- core.now.nanoseconds, handler: handler, tag: 0)
     }
     // A packet of a device that is gone has nowhere to go.
-    guard let device = references[Int(packet.metadata.device)] else { return }
+    let number = Int(packet.metadata.device)
+    guard let device = references[number] else { return }
     let slot = packet.intoSlot()
     device._withUnsafeGuaranteedRef { $0.receive(Packet(slot: slot)) }
   }

@@ -17,6 +17,8 @@ public final class EthernetDevice: NetworkDevice, CableEnd {
     hasCarrier = false
   }
 
+  deinit { cable?.forget(self) }
+
   public override var maximumMTU: Int { 9216 }
   public override var queueingDiscipline: String { hasBeenUp ? "pfifo_fast" : "noop" }
 

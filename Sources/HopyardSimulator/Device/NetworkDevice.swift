@@ -155,6 +155,8 @@ public class NetworkDevice {
   public final let number: UInt32
   /// The simulation to which it belongs.
   public unowned(unsafe) let simulation: Simulation
+  /// What each packet reads of it.
+  final let core: UnsafeMutablePointer<SimulationCore>
   /// The namespace in which it is.
   @exclusivity(unchecked) unowned(unsafe) var host: any DeviceHost {
     didSet { hostIdentity = ObjectIdentifier(host) }
@@ -211,8 +213,13 @@ public class NetworkDevice {
   public var lower: NetworkDevice? { nil }
   /// Takes frames before the network layer.
   @exclusivity(unchecked) var receiveHandler: (any ReceiveHandler)? {
-    didSet { goesStraightUp = isEthernet && receiveHandler == nil }
+    didSet {
+      goesStraightUp = isEthernet && receiveHandler == nil
+      portReference = (receiveHandler as? BridgePort).map { .passUnretained($0) }
+    }
   }
+  /// The bridge port that is its receive handler, without a reference count.
+  @exclusivity(unchecked) private var portReference: Unmanaged<BridgePort>?
   /// Whether frames go to the network layer unless a VLAN device takes them.
   @exclusivity(unchecked) private var goesStraightUp = false
   /// VLAN devices that stand on this one.
@@ -257,6 +264,7 @@ public class NetworkDevice {
     hostIdentity = ObjectIdentifier(host)
     backlogReference = .passUnretained(host.backlog)
     simulation = host.simulation
+    core = host.simulation.core
     nameID = host.simulation.interfaceNameID(name)
     inet = InetDevice()
     goesStraightUp = isEthernet
@@ -329,7 +337,7 @@ public class NetworkDevice {
   final func process(_ packet: consuming Packet) {
     var packet = packet
     // An IPv4 frame that nobody watches takes the short way; it ends where the long one does.
-    if goesStraightUp, simulation.tap == nil, packetSocketCount == 0, packet.count >= 14,
+    if goesStraightUp, !core.pointee.isTapped, packetSocketCount == 0, packet.count >= 14,
       packet.metadata.vlanProtocol == 0, packet.metadata.type != .loopback,
       packet.u16(at: 12) == EtherType.ipv4.rawValue, let networkLayer
     {
@@ -365,7 +373,7 @@ public class NetworkDevice {
       }
     }
     while true {
-      if simulation.tap != nil || device.packetSocketCount > 0 {
+      if core.pointee.isTapped || device.packetSocketCount > 0 {
         device.capture(packet, .incoming)
         packet.metadata.flags.remove(.captured)
       }
@@ -380,7 +388,19 @@ public class NetworkDevice {
         device = child
         continue
       }
-      if let handler = device.receiveHandler {
+      if let port = device.portReference {
+        let slot = packet.intoSlot()
+        var result = ReceiveResult.consumed
+        port._withUnsafeGuaranteedRef { result = $0.handle(Packet(slot: slot), on: device) }
+        switch consume result {
+        case .consumed: return
+        case .pass(let passed): packet = passed
+        case .another(let passed, let other):
+          packet = passed
+          device = other
+          continue
+        }
+      } else if let handler = device.receiveHandler {
         let result = handler.handle(packet, on: device)
         switch consume result {
         case .consumed: return
@@ -471,7 +491,7 @@ public class NetworkDevice {
       host.drop(packet, .deviceDown, on: self)
       return .discarded
     }
-    if simulation.tap != nil || packetSocketCount > 0 { capture(packet, .outgoing) }
+    if core.pointee.isTapped || packetSocketCount > 0 { capture(packet, .outgoing) }
     return transmit(packet)
   }
 

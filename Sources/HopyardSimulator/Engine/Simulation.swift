@@ -35,19 +35,32 @@ public enum StopReason: Equatable, Sendable {
 /// give the same events in the same order.
 public final class Simulation {
   /// The present instant.
-  @exclusivity(unchecked) public internal(set) var now = Instant.zero
+  public internal(set) var now: Instant {
+    @inline(__always) get { core.pointee.now }
+    set { core.pointee.now = newValue }
+  }
+  /// What each packet reads.
+  let core: UnsafeMutablePointer<SimulationCore>
   /// How many events have been run.
   @exclusivity(unchecked) public private(set) var eventCount = 0
   /// The seed of all random streams.
   public let seed: UInt64
   /// The simulation's own random stream; named consumers use `randomSource(_:)`.
-  public var random: RandomSource
+  public var random: RandomSource {
+    get { core.pointee.random }
+    _modify { yield &core.pointee.random }
+  }
   /// Where captured frames go; nil when nobody watches.
   @exclusivity(unchecked) public var tap: (any PacketTap)? {
-    didSet { registerCapturePoints() }
+    didSet {
+      core.pointee.isTapped = tap != nil
+      registerCapturePoints()
+    }
   }
   /// Where the steps of packets' journeys go; nil when nobody asks.
-  @exclusivity(unchecked) public var tracer: (any Tracer)?
+  @exclusivity(unchecked) public var tracer: (any Tracer)? {
+    didSet { core.pointee.isTraced = tracer != nil }
+  }
   /// Called every 65,536 events of a run; the run ends when it gives false.
   ///
   /// For interrupts and progress.
@@ -67,7 +80,7 @@ public final class Simulation {
   private(set) var executor: ProgramExecutor
   /// Interfaces that captures know, by number; kept so that a tap set later learns them all.
   var capturePoints: [CapturePoint] = []
-  private var interfaceNames: [String] = []
+  @exclusivity(unchecked) private var interfaceNames: [String] = []
   private var interfaceNameIDs: [String: UInt32] = [:]
   private var lastCaptureTime: Int64 = -1
   @exclusivity(unchecked) private var lastJourney: UInt64 = 0
@@ -75,7 +88,13 @@ public final class Simulation {
   /// Makes an empty simulation.
   public init(seed: UInt64 = 1) {
     self.seed = seed
-    random = RandomSource(seed: seed)
+    core = .allocate(capacity: 1)
+    core.initialize(
+      to: SimulationCore(
+        random: RandomSource(seed: seed),
+        wheel: .passUnretained(wheel)
+      )
+    )
     timers = TimerTable()
     executor = ProgramExecutor()
     timers.wheel = wheel
@@ -89,6 +108,7 @@ public final class Simulation {
     timers.removeAll()
     // A packet that somebody keeps all the same must find its pool.
     if pool.outstanding > 0 { _ = Unmanaged.passRetained(pool) }
+    core.deallocate()
   }
 
   /// The random stream of a named consumer.
@@ -107,7 +127,7 @@ public final class Simulation {
   /// Schedules an event for a handler.
   @inline(__always)
   func post(after delay: Int64, handler: UInt32, tag: UInt32) {
-    wheel.push(at: now.nanoseconds &+ delay, Event(handler: handler, tag: tag))
+    core.post(after: delay, handler: handler, tag: tag)
   }
 
   /// Runs `body` once, `delay` nanoseconds from now.
@@ -146,7 +166,7 @@ public final class Simulation {
       if eventCount & 0xffff == 0, let heartbeat, !heartbeat() { return .interrupted }
       left &-= 1
       eventCount &+= 1
-      now.nanoseconds = time
+      core.pointee.now.nanoseconds = time
       handlerTable[Int(event.handler)]._withUnsafeGuaranteedRef { $0.handler.handle(event.tag) }
     }
     if let problem = executor.foreignUse { return .foreignThread(problem) }

@@ -28,8 +28,15 @@ extension NetworkNamespace {
       tos: packet.u8(at: 1) & 0xfc
     )
     do {
-      let found = try ipv4.routes.routeInput(key)
-      if !found.isLocal && found.ifindex == bridge.ifindex { return .neighbour(found.neighbour) }
+      let way: InputDecision
+      if let known = ipv4.flows.input.find(key, ipv4.routes.generation) {
+        way = known
+      } else {
+        way = try ipv4.decide(key, on: bridge)
+      }
+      let isOnBridge =
+        way.route.deviceReference.toOpaque() == Unmanaged.passUnretained(bridge).toOpaque()
+      if !way.isLocal && isOnBridge { return .neighbour(way.route.nextHop) }
       return .routed
     } catch InputRefusal.forwardingDisabled {
       // A packet that stays on the bridge needs no forwarding.

@@ -26,7 +26,7 @@ extension NetworkNamespace: DeviceHost {
 
   @inline(__always)
   func drop(_ packet: consuming Packet, _ fate: Fate, on device: NetworkDevice?) {
-    if simulation.tracer != nil { record(packet, fate, on: device) }
+    if ipv4.core.pointee.isTraced { record(packet, fate, on: device) }
   }
 
   private func record(_ packet: borrowing Packet, _ fate: Fate, on device: NetworkDevice?) {

@@ -123,8 +123,8 @@ public final class ProbedPacket {
 
   /// Sends the packet through one chain; a chain without a verdict of its own gives nil.
   public func pass(chain name: String, of table: LiveTable, at hook: Hook) {
-    guard let instances = namespace.netfilter.instances(of: table),
-      let number = table.table.index(of: name), var current = packet.take()
+    let instances = namespace.netfilter.makeInstances(of: table)
+    guard let number = table.table.index(of: name), var current = packet.take()
     else {
       verdict = nil
       return
@@ -270,26 +270,5 @@ public final class ProbedPacket {
       at: place
     )
     return bytes
-  }
-}
-
-extension Netfilter {
-  /// A table's chains, ready to be evaluated.
-  fileprivate func instances(of live: LiveTable) -> [ChainInstance]? {
-    let table = live.table
-    let instances = table.chains.enumerated().map { index, chain in
-      ChainInstance(
-        table: live.name,
-        compiled: shared.compile(chain, in: simulation),
-        activity: live.activity(ofChain: index)
-      )
-    }
-    for instance in instances {
-      for (number, name) in instance.compiled.chain.destinations.enumerated() {
-        guard let target = table.index(of: name) else { return nil }
-        instance.connect(number, to: instances[target])
-      }
-    }
-    return instances
   }
 }

@@ -65,12 +65,14 @@ extension IPv4Stack {
   }
 
   /// Ends a packet's way.
+  @inline(__always)
   func drop(_ packet: consuming Packet, _ fate: Fate, on device: NetworkDevice?) {
+    guard core.pointee.isTraced else { return }
     host.drop(packet, fate, on: device)
   }
 
   func noteDrop(_ packet: borrowing Packet, _ fate: Fate, on device: NetworkDevice?) {
-    guard simulation.tracer != nil else { return }
+    guard core.pointee.isTraced else { return }
     host.drop(packet.clone(), fate, on: device)
   }
 
@@ -104,15 +106,24 @@ extension IPv4Stack {
       return multicastInput(packet, on: device, source: source, destination: destination)
     }
     let key = inputKey(packet, on: device, headerLength: headerLength)
-    if let cached = flows.find(key, routes.generation) {
-      return dispatch(packet, cached, on: device)
+    let way: InputDecision
+    if let known = flows.input.find(key, routes.generation) {
+      way = known
+    } else {
+      do throws(InputRefusal) {
+        way = try decide(key, on: device)
+      } catch {
+        return refuse(packet, on: device, error)
+      }
     }
-    let resolved: ResolvedRoute<UInt32>
-    do throws(InputRefusal) {
-      resolved = try routes.routeInput(key)
-    } catch {
-      return refuse(packet, on: device, error)
-    }
+    dispatch(packet, way, on: device)
+  }
+
+  /// Asks the routing tables where a received packet goes, and remembers the answer.
+  func decide(_ key: FlowKey<UInt32>, on device: NetworkDevice) throws(InputRefusal)
+    -> InputDecision
+  {
+    let resolved = try routes.routeInput(key)
     let way: InputDecision
     if resolved.isLocal {
       way = InputDecision(
@@ -120,9 +131,7 @@ extension IPv4Stack {
         isLocal: true
       )
     } else {
-      guard let output = devices[resolved.ifindex] else {
-        return refuse(packet, on: device, .unreachable(.noRoute))
-      }
+      guard let output = devices[resolved.ifindex] else { throw .unreachable(.noRoute) }
       var route = RouteDecision(
         device: output,
         nextHop: resolved.neighbour,
@@ -130,13 +139,15 @@ extension IPv4Stack {
         mtu: output.mtu,
         usesGateway: resolved.hasGateway
       )
-      if let result = resolved.result { route.mtu = forwardingMTU(result, output, destination) }
+      if let result = resolved.result {
+        route.mtu = forwardingMTU(result, output, key.destination)
+      }
       way = InputDecision(route: route, isLocal: false, redirects: resolved.redirects)
     }
     if !routes.rulesNeedPorts && settings.multipathHashPolicy == 0 {
-      flows.insert(key, way, routes.generation)
+      flows.input.insert(key, way, routes.generation)
     }
-    dispatch(packet, way, on: device)
+    return way
   }
 
   /// Sends a received packet up or on, as decided.
@@ -148,7 +159,7 @@ extension IPv4Stack {
   ) {
     if way.isLocal { return deliverLocally(packet, on: device, route: way.route.type) }
     if way.redirects { packet.metadata.flags.insert(.redirect) }
-    if simulation.tracer != nil {
+    if core.pointee.isTraced {
       trace(
         packet,
         "route",

@@ -67,6 +67,16 @@ extension IPv4Stack {
     {
       key.outputIfindex = options.multicastIfindex
     }
+    // What the tables say of a plain request can be remembered.
+    let isPlain =
+      key.outputIfindex == 0 && !options.acceptsAnySource && !options.isOnLinkOnly
+      && !options.usesDeviceMTU && exceptions.isEmpty && routes.dividesByAddressesOnly
+      && settings.multipathHashPolicy == 0
+    if isPlain {
+      key.sourcePort = 0
+      key.destinationPort = 0
+      if let known = flows.output.find(key, routes.generation) { return known }
+    }
     let resolved: ResolvedRoute<UInt32>
     do throws(RouteError) {
       resolved = try routes.routeOutput(key, acceptsAnySource: options.acceptsAnySource)
@@ -102,6 +112,9 @@ extension IPv4Stack {
       }
     }
     if options.usesDeviceMTU { decision.mtu = device.mtu }
+    if isPlain && resolved.type == .unicast {
+      flows.output.insert(key, decision, routes.generation)
+    }
     return decision
   }
 
@@ -143,7 +156,9 @@ extension IPv4Stack {
     packet.setU8(options.ipProtocol.rawValue, at: 9)
     packet.setU32(route.source, at: 12)
     packet.setU32(options.destination == 0 ? route.destination : options.destination, at: 16)
-    for (offset, byte) in options.options.enumerated() { packet.setU8(byte, at: 20 + offset) }
+    if !options.options.isEmpty {
+      for (offset, byte) in options.options.enumerated() { packet.setU8(byte, at: 20 + offset) }
+    }
     packet.metadata.journey = options.journey != 0 ? options.journey : simulation.nextJourney()
     packet.metadata.mark = options.mark
     packet.metadata.priority = Self.priority(ofTOS: options.tos)
@@ -174,7 +189,9 @@ extension IPv4Stack {
     packet.setU16(UInt16(packet.count), at: 2)
     setHeaderChecksum(&packet)
     counters.countRequest()
-    trace(packet, "output", on: route.device, "sent by this host, dev \(route.device.name)")
+    if core.pointee.isTraced {
+      trace(packet, "output", on: route.device, "sent by this host, dev \(route.device.name)")
+    }
     if !isFilterIdle {
       var output: InterfaceReference? = reference(route.device)
       reroutedDecision = nil
@@ -285,12 +302,17 @@ extension IPv4Stack {
   /// Hands a packet to its neighbour (`ip_finish_output2`).
   @inline(__always)
   func finish(_ packet: consuming Packet, _ route: RouteDecision) -> TransmitResult {
-    let device = route.device
-    if device.takesNextHop { packet.metadata.nextHop = route.nextHop }
+    let (number, takesNextHop) = route.deviceReference._withUnsafeGuaranteedRef {
+      ($0.number, $0.takesNextHop)
+    }
+    if takesNextHop { packet.metadata.nextHop = route.nextHop }
     if let address = neighbourReference?._withUnsafeGuaranteedRef({
-      $0.connectedAddress(of: route.nextHop, on: device.number)
+      $0.connectedAddress(of: route.nextHop, on: number)
     }) {
-      return device.send(packet, to: address)
+      let slot = packet.intoSlot()
+      return route.deviceReference._withUnsafeGuaranteedRef {
+        $0.send(Packet(slot: slot), to: address)
+      }
     }
     return finishSlowly(packet, route)
   }

@@ -2,8 +2,8 @@ import HopyardWire
 
 /// Where a packet goes: what the routing tables said, bound to this namespace's devices.
 struct RouteDecision {
-  /// The device to leave by; for local delivery the device it came by.
-  unowned(unsafe) var device: NetworkDevice
+  /// The device to leave by, without a reference count; for local delivery the one it came by.
+  var deviceReference: Unmanaged<NetworkDevice>
   /// The neighbour to which the frame goes.
   var nextHop: UInt32
   /// The route's type: unicast, local, broadcast or multicast.
@@ -20,6 +20,27 @@ struct RouteDecision {
   var destination: UInt32 = 0
   /// Whether this host takes group and broadcast packets of its own that leave by the route.
   var listensItself = false
+
+  /// The device to leave by.
+  var device: NetworkDevice {
+    @inline(__always) get { deviceReference._withUnsafeGuaranteedRef { $0 } }
+  }
+
+  init(
+    device: NetworkDevice,
+    nextHop: UInt32,
+    type: RouteType,
+    mtu: Int,
+    usesGateway: Bool = false,
+    source: UInt32 = 0
+  ) {
+    deviceReference = .passUnretained(device)
+    self.nextHop = nextHop
+    self.type = type
+    self.mtu = mtu
+    self.usesGateway = usesGateway
+    self.source = source
+  }
 }
 
 /// What was decided for a received packet.
@@ -27,52 +48,6 @@ struct InputDecision {
   var route: RouteDecision
   var isLocal: Bool
   var redirects = false
-}
-
-/// The last decisions of the routing tables, so that a flow's further packets cost one comparison.
-///
-/// Good as long as the tables' generation stays; made when the first packet is routed.
-struct FlowCache {
-  private struct Entry {
-    var key: FlowKey<UInt32>
-    var decision: InputDecision
-  }
-
-  private static let size = 16
-  private var entries: ContiguousArray<Entry?> = []
-  private var generation: UInt32 = 0
-
-  @inline(__always)
-  private func place(_ key: FlowKey<UInt32>) -> Int {
-    let mixed = (UInt64(key.destination) << 32 | UInt64(key.source)) &* 0x9e37_79b9_7f4a_7c15
-    return Int(truncatingIfNeeded: mixed >> 60)
-  }
-
-  @inline(__always)
-  func find(_ key: FlowKey<UInt32>, _ current: UInt32) -> InputDecision? {
-    guard generation == current, !entries.isEmpty, let entry = entries[place(key)],
-      entry.key == key
-    else { return nil }
-    return entry.decision
-  }
-
-  mutating func insert(_ key: FlowKey<UInt32>, _ decision: InputDecision, _ current: UInt32) {
-    if entries.isEmpty { entries = ContiguousArray(repeating: nil, count: Self.size) }
-    if generation != current {
-      for index in entries.indices { entries[index] = nil }
-      generation = current
-    }
-    entries[place(key)] = Entry(key: key, decision: decision)
-  }
-
-  /// Forgets everything: a setting or a device changed.
-  mutating func removeAll() {
-    entries = []
-    epoch &+= 1
-  }
-
-  /// Counts how often everything was forgotten.
-  private(set) var epoch: UInt64 = 0
 }
 
 /// What the IP layer asks of the sockets above it.
@@ -123,6 +98,9 @@ public struct ICMPErrorReport: Sendable {
 /// The IPv4 layer of a namespace: receive, forward, deliver, send, and ICMP, ARP and IGMP with it.
 final class IPv4Stack: NetworkLayer {
   @exclusivity(unchecked) unowned(unsafe) let simulation: Simulation
+  /// What each packet reads of it.
+  let core: UnsafeMutablePointer<SimulationCore>
+  private let pool: Unmanaged<PacketPool>
   @exclusivity(unchecked) unowned(unsafe) let host: any DeviceHost
   @exclusivity(unchecked) let devices: DeviceTable
   @exclusivity(unchecked) let routes = RoutingTables<UInt32>()
@@ -170,6 +148,8 @@ final class IPv4Stack: NetworkLayer {
 
   init(simulation: Simulation, host: any DeviceHost, devices: DeviceTable, name: String) {
     self.simulation = simulation
+    core = simulation.core
+    pool = .passUnretained(simulation.pool)
     self.host = host
     self.devices = devices
     peers = InetPeers()
@@ -187,6 +167,13 @@ final class IPv4Stack: NetworkLayer {
     lastIdentification = UInt16(
       truncatingIfNeeded: RandomSource(seed: simulation.seed, stream: "ipid/\(name)").peekNext()
     )
+  }
+
+  /// A packet of `count` bytes that are not initialised.
+  @inline(__always)
+  func makePacket(count: Int) -> Packet {
+    let slot = pool._withUnsafeGuaranteedRef { $0.make(count: count).intoSlot() }
+    return Packet(slot: slot)
   }
 
   override func take(_ packet: consuming Packet, on device: NetworkDevice) {
@@ -233,8 +220,8 @@ final class IPv4Stack: NetworkLayer {
     _ text: @autoclosure () -> String,
     verdict: @autoclosure () -> String = ""
   ) {
-    guard let tracer = simulation.tracer else { return }
-    tracer.record(
+    guard core.pointee.isTraced else { return }
+    simulation.tracer?.record(
       TraceStep(
         time: simulation.now,
         packet: packet.metadata.journey,

@@ -47,26 +47,27 @@ public final class Cable: EventHandler {
     /// When the sender's last frame has left.
     var freeAt: Int64 = 0
     /// When the frames that wait at the sender will have left, in order.
-    var departures: [Int64] = []
+    var departures: ContiguousArray<Int64> = []
     var firstDeparture = 0
   }
 
   /// How it carries frames.
   public let options: CableOptions
-  private unowned let simulation: Simulation
+  private let core: UnsafeMutablePointer<SimulationCore>
   @exclusivity(unchecked) private var handler: UInt32 = 0
   @exclusivity(unchecked) private var forward = Direction()
   @exclusivity(unchecked) private var backward = Direction()
   @exclusivity(unchecked) private var random: RandomSource
-  @exclusivity(unchecked) private weak var first: (any CableEnd)?
-  @exclusivity(unchecked) private weak var second: (any CableEnd)?
+  /// The ends, without reference counts; one that goes says so.
+  @exclusivity(unchecked) private unowned(unsafe) var first: (any CableEnd)?
+  @exclusivity(unchecked) private unowned(unsafe) var second: (any CableEnd)?
   /// How many frames a full queue dropped.
-  public private(set) var overflowCount = 0
+  @exclusivity(unchecked) public private(set) var overflowCount = 0
   /// How many frames were lost on the way.
-  public private(set) var lossCount = 0
+  @exclusivity(unchecked) public private(set) var lossCount = 0
 
   init(simulation: Simulation, options: CableOptions, name: String) {
-    self.simulation = simulation
+    core = simulation.core
     self.options = options
     random = simulation.randomSource("cable/\(name)")
     handler = simulation.register(self)
@@ -86,6 +87,12 @@ public final class Cable: EventHandler {
     first = nil
     second = nil
     for end in ends { end?.linkChanged() }
+  }
+
+  /// Forgets an end that is about to be freed.
+  func forget(_ end: any CableEnd) {
+    if end === first { first = nil }
+    if end === second { second = nil }
   }
 
   /// Whether both ends are plugged in and switched on.
@@ -110,7 +117,7 @@ public final class Cable: EventHandler {
     tag: UInt32
   ) -> Bool {
     let options = cable.options
-    let now = cable.simulation.now.nanoseconds
+    let now = cable.core.now.nanoseconds
     while direction.firstDeparture < direction.departures.count,
       direction.departures[direction.firstDeparture] <= now
     {
@@ -148,22 +155,22 @@ public final class Cable: EventHandler {
     let wasEmpty = direction.queue.isEmpty
     let due = packet.metadata.due
     direction.queue.append(packet)
-    if wasEmpty { cable.simulation.post(after: due &- now, handler: cable.handler, tag: tag) }
+    if wasEmpty { cable.core.post(after: due &- now, handler: cable.handler, tag: tag) }
     return true
   }
 
   func handle(_ tag: UInt32) {
-    let now = simulation.now.nanoseconds
+    let now = core.now.nanoseconds
     if tag == 0 {
       guard let packet = forward.queue.popFirst() else { return }
       if let due = forward.queue.nextDue {
-        simulation.post(after: due &- now, handler: handler, tag: 0)
+        core.post(after: due &- now, handler: handler, tag: 0)
       }
       second?.receiveFromCable(packet)
     } else {
       guard let packet = backward.queue.popFirst() else { return }
       if let due = backward.queue.nextDue {
-        simulation.post(after: due &- now, handler: handler, tag: 1)
+        core.post(after: due &- now, handler: handler, tag: 1)
       }
       first?.receiveFromCable(packet)
     }

@@ -4,7 +4,8 @@ import HopyardWire
 public final class EthernetSwitch {
   /// Its name.
   public let name: String
-  private unowned let simulation: Simulation
+  private unowned(unsafe) let simulation: Simulation
+  private let core: UnsafeMutablePointer<SimulationCore>
   @exclusivity(unchecked) fileprivate var ports: [Port] = []
   /// Where each address was heard last, and when; only looked up, never listed.
   @exclusivity(unchecked) private var addresses: [UInt64: (port: Int, heard: Int64)] = [:]
@@ -14,19 +15,23 @@ public final class EthernetSwitch {
   /// Makes a switch without cables.
   public init(simulation: Simulation, name: String) {
     self.simulation = simulation
+    core = simulation.core
     self.name = name
   }
 
   /// A socket of the switch.
   final class Port: CableEnd {
-    unowned let owner: EthernetSwitch
+    /// The switch, which outlives its sockets' cables: it tells them when it goes.
+    unowned(unsafe) let owner: EthernetSwitch
     let number: Int
-    var cable: Cable?
+    @exclusivity(unchecked) var cable: Cable?
 
     init(owner: EthernetSwitch, number: Int) {
       self.owner = owner
       self.number = number
     }
+
+    deinit { cable?.forget(self) }
 
     var isLinkUp: Bool { true }
 
@@ -59,7 +64,7 @@ public final class EthernetSwitch {
 
   private func receive(_ packet: consuming Packet, from port: Port) {
     guard packet.count >= 14 else { return }
-    let now = simulation.now.nanoseconds
+    let now = core.now.nanoseconds
     let source = packet.mac(at: 6)
     if source.isValidForDevice {
       if addresses.count >= Self.limit { addresses = [:] }

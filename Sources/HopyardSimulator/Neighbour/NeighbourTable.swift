@@ -81,6 +81,7 @@ final class NeighbourTable<Output: NeighbourOutput> {
   }
 
   private unowned(unsafe) let simulation: Simulation
+  private let core: UnsafeMutablePointer<SimulationCore>
   private unowned(unsafe) let output: Output
   private var random: RandomSource
   /// Open addressing with linear probing, so that a look-up costs some nanoseconds.
@@ -92,6 +93,7 @@ final class NeighbourTable<Output: NeighbourOutput> {
 
   init(simulation: Simulation, output: Output, stream: String) {
     self.simulation = simulation
+    core = simulation.core
     self.output = output
     random = simulation.randomSource(stream)
     slots = ContiguousArray(repeating: nil, count: 16)
@@ -121,7 +123,7 @@ final class NeighbourTable<Output: NeighbourOutput> {
   @inline(__always)
   func connectedAddress(of address: Address, on device: UInt32) -> MACAddress? {
     guard let entry = find(address, on: device), entry.state.isConnected else { return nil }
-    entry.used = simulation.now
+    entry.used = core.now
     return entry.linkAddress
   }
 

@@ -18,7 +18,7 @@ public struct Packet: ~Copyable {
 
   deinit {
     let slot = slot.assumingMemoryBound(to: PacketSlot.self)
-    slot.pointee.pool.release(slot)
+    slot.pointee.pool._withUnsafeGuaranteedRef { $0.release(slot) }
   }
 
   /// Gives up ownership without freeing, for intrusive queues.
@@ -197,7 +197,10 @@ public struct Packet: ~Copyable {
     var room = headroom
     // A packet that grew into a large slot's headroom must still fit.
     if room &+ size > PacketPool.largeCapacity { room = PacketPool.largeCapacity &- size }
-    let copy = header.pointee.pool.make(count: size, headroom: room)
+    let slot = header.pointee.pool._withUnsafeGuaranteedRef {
+      $0.make(count: size, headroom: room).intoSlot()
+    }
+    let copy = Packet(slot: slot)
     // The pulled link header is copied too: it stands just before the first byte.
     let before = min(Int(header.pointee.metadata.linkHeaderLength), room)
     (copy.start - before).copyMemory(from: start - before, byteCount: size &+ before)

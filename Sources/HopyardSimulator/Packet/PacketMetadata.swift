@@ -72,9 +72,9 @@ public struct PacketMetadata: Sendable {
 /// Facts about a packet on its way through the stack.
 public struct PacketFlags: OptionSet, Sendable {
   /// The bits.
-  public let rawValue: UInt16
+  public let rawValue: UInt32
   /// Makes flags from bits.
-  public init(rawValue: UInt16) { self.rawValue = rawValue }
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
   /// It was forwarded here.
   public static let forwarded = PacketFlags(rawValue: 1)
   /// Its source or destination was translated.
@@ -95,6 +95,9 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let reportsErrors = PacketFlags(rawValue: 256)
   /// The socket forbids local fragmentation.
   public static let dontFragmentLocally = PacketFlags(rawValue: 512)
+  /// A socket here made the transport checksum, and translation keeps it right: as Linux, which
+  /// leaves it to a card that is not there, nobody checks it again.
+  public static let checksumIsRight = PacketFlags(rawValue: 65536)
   /// IP options came with the packet and were parsed.
   public static let hasOptions = PacketFlags(rawValue: 1024)
   /// TPROXY gave it to the socket whose number it carries.

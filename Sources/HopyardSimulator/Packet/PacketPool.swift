@@ -77,7 +77,7 @@ public final class PacketPool {
 
 /// The head of a packet's memory; the bytes follow it.
 struct PacketSlot {
-  unowned(unsafe) let pool: PacketPool
+  let pool: Unmanaged<PacketPool>
   let capacity: Int32
   var head: Int32 = 0
   var count: Int32 = 0
@@ -85,7 +85,7 @@ struct PacketSlot {
   var metadata = PacketMetadata()
 
   init(pool: PacketPool, capacity: Int32, next: UnsafeMutablePointer<PacketSlot>?) {
-    self.pool = pool
+    self.pool = .passUnretained(pool)
     self.capacity = capacity
     self.next = next
   }

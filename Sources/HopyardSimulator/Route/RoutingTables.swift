@@ -18,7 +18,7 @@ public final class RoutingTables<Address: RoutableAddress> {
   @exclusivity(unchecked) public var multipathHashPolicy: UInt8 = 0
 
   /// Whether multipath routes avoid gateways that do not answer (`fib_multipath_use_neigh`).
-  public var multipathUsesNeighbours = false
+  @exclusivity(unchecked) public var multipathUsesNeighbours = false
 
   /// What the multipath hash starts from, so that runs with another seed divide otherwise.
   public var multipathSeed: UInt64 = 0
@@ -47,9 +47,15 @@ public final class RoutingTables<Address: RoutableAddress> {
   /// Whether any rule looks at protocol or ports, so that packets are dissected for lookups.
   @exclusivity(unchecked) public internal(set) var rulesNeedPorts = false
   /// Whether a user added a route of type local.
-  public internal(set) var hasCustomLocalRoutes = false
+  @exclusivity(unchecked) public internal(set) var hasCustomLocalRoutes = false
   /// Which of equal default routes was used last, by route; for dead gateway detection.
   var defaultChoice: [Int32: Int] = [:]
+
+  /// Whether a flow's addresses and mark alone decide its way, so that it may be remembered.
+  var dividesByAddressesOnly: Bool {
+    !rulesNeedPorts && !multipathUsesNeighbours && (mainTable?.defaultCount ?? 0) <= 1
+      && (defaultTable?.defaultCount ?? 0) == 0
+  }
 
   /// The nexthop objects, in the order of their numbers.
   var nexthopObjects: [NexthopObject<Address>] = []

@@ -115,7 +115,7 @@ public class Socket {
   public final let number: UInt32
   unowned let table: SocketTable
   /// The socket's options.
-  @exclusivity(unchecked) public var options = SocketOptions() {
+  @exclusivity(unchecked) public final var options = SocketOptions() {
     didSet { optionEdits &+= 1 }
   }
   /// Counts changes of the options.
@@ -137,8 +137,7 @@ public class Socket {
   /// Closed sockets take and give nothing.
   @exclusivity(unchecked) public final internal(set) var isClosed = false
 
-  @exclusivity(unchecked) private var queue: [Datagram] = []
-  @exclusivity(unchecked) private var queueHead = 0
+  @exclusivity(unchecked) private var queue = DatagramQueue()
   /// How many bytes wait, as Linux charges them.
   @exclusivity(unchecked) public final private(set) var queuedBytes = 0
 
@@ -147,7 +146,7 @@ public class Socket {
     self.table = table
   }
 
-  var stack: IPv4Stack { table.stack }
+  final var stack: IPv4Stack { table.stack }
 
   /// Takes and clears the pending error.
   public func takeError() -> SocketError? {
@@ -161,29 +160,23 @@ public class Socket {
   }
 
   /// Whether something waits to be received.
-  public var hasData: Bool { queueHead < queue.count }
+  public final var hasData: Bool { !queue.isEmpty }
 
   /// How many datagrams wait.
-  public var queueLength: Int { queue.count - queueHead }
+  public final var queueLength: Int { queue.count }
 
   /// The next datagram.
-  public func receive() -> Datagram? {
-    guard queueHead < queue.count else { return nil }
-    let datagram = queue[queueHead]
-    queueHead += 1
-    if queueHead == queue.count {
-      queue.removeAll(keepingCapacity: true)
-      queueHead = 0
-    }
+  public final func receive() -> Datagram? {
+    guard let datagram = queue.popFirst() else { return nil }
     queuedBytes -= Self.charge(datagram.bytes.count)
     return datagram
   }
 
   /// The next datagram, without taking it.
-  public func peek() -> Datagram? { queueHead < queue.count ? queue[queueHead] : nil }
+  public final func peek() -> Datagram? { queue.next }
 
   /// Puts a datagram into the receive queue; false if it is full.
-  func enqueue(_ datagram: Datagram) -> Bool {
+  final func enqueue(_ datagram: consuming Datagram) -> Bool {
     let charge = Self.charge(datagram.bytes.count)
     guard !isClosed, queuedBytes + charge <= options.receiveBuffer || !hasData else { return false }
     queue.append(datagram)
@@ -218,7 +211,7 @@ public class Socket {
   }
 
   /// The output options of a datagram to a destination.
-  func outputOptions(to destination: UInt32, _ ipProtocol: IPProtocol) -> OutputOptions {
+  final func outputOptions(to destination: UInt32, _ ipProtocol: IPProtocol) -> OutputOptions {
     var output = OutputOptions(destination: destination, ipProtocol: ipProtocol)
     let isGroup = destination >> 28 == 0xe
     output.tos = options.tos
@@ -253,7 +246,7 @@ public class Socket {
   }
 
   /// Finds the way for a datagram, and refuses broadcasts where they are not allowed.
-  func route(_ output: OutputOptions) throws(SocketError) -> RouteDecision {
+  final func route(_ output: OutputOptions) throws(SocketError) -> RouteDecision {
     let route = try stack.routeOutput(output)
     if route.type == .broadcast && !options.allowsBroadcast { throw .accessDenied }
     return route

@@ -3,8 +3,7 @@ import HopyardWire
 /// The sockets of a namespace, and which of them a received packet reaches.
 public final class SocketTable {
   @exclusivity(unchecked) unowned(unsafe) let stack: IPv4Stack
-  /// Bound UDP sockets by port, the newest first.
-  @exclusivity(unchecked) private var udp: [UInt16: [UDPSocket]] = [:]
+  @exclusivity(unchecked) private var udp = UDPPortTable()
   @exclusivity(unchecked) private var raw: [RawSocket] = []
   private var packet: [PacketSocket] = []
   @exclusivity(unchecked) var tcp: TCPLayer!
@@ -79,8 +78,7 @@ public final class SocketTable {
     all.removeAll { $0 === socket }
     switch socket {
     case let socket as UDPSocket:
-      udp[socket.localPort]?.removeAll { $0 === socket }
-      if udp[socket.localPort]?.isEmpty == true { udp[socket.localPort] = nil }
+      if socket.localPort != 0 { udp.remove(socket) }
     case is RawSocket: raw.removeAll { $0 === socket }
     case is PacketSocket: packet.removeAll { $0 === socket }
     default: break
@@ -115,12 +113,11 @@ public final class SocketTable {
       throw .addressInUse
     }
     socket.localPort = port
-    udp[port, default: []].insert(socket, at: 0)
+    udp.insert(socket, port: port)
   }
 
   private func conflicts(_ socket: UDPSocket, _ address: IPv4Address, _ port: UInt16) -> Bool {
-    guard let others = udp[port] else { return false }
-    return others.contains { other in
+    udp.sockets(on: port).contains { other in
       guard other !== socket else { return false }
       let sameDevice =
         other.options.boundIfindex == 0 || socket.options.boundIfindex == 0
@@ -177,25 +174,26 @@ public final class SocketTable {
     destinationPort: UInt16,
     ifindex: Int32
   ) -> UDPSocket? {
-    guard let candidates = udp[destinationPort] else { return nil }
-    var best: UDPSocket?
+    var found: Unmanaged<UDPSocket>?
     var bestScore = 0
-    for socket in candidates {
-      guard
-        let score = score(
-          socket,
+    for place in udp.range(of: destinationPort) {
+      let score = udp[place]._withUnsafeGuaranteedRef {
+        self.score(
+          $0,
           source: source,
           sourcePort: sourcePort,
           destination: destination,
           ifindex: ifindex
-        ), score > bestScore
-      else { continue }
-      best = socket
+        )
+      }
+      guard let score, score > bestScore else { continue }
+      found = udp[place]
       bestScore = score
     }
-    guard let best, best.options.reusesPort, !best.isConnected else { return best }
+    guard let best = found?.takeUnretainedValue() else { return nil }
+    guard best.options.reusesPort, !best.isConnected else { return best }
     // The sockets of a reuseport group share the load by a hash of the four numbers.
-    let group = candidates.filter {
+    let group = udp.sockets(on: destinationPort).filter {
       $0.options.reusesPort && !$0.isConnected && $0.localAddress == best.localAddress
         && $0.options.boundIfindex == best.options.boundIfindex
     }
@@ -223,7 +221,9 @@ public final class SocketTable {
     }
     let source = packet.ipv4(at: 12)
     let destination = packet.ipv4(at: 16)
-    if packet.u16(at: headerLength + 6) != 0 {
+    if packet.u16(at: headerLength + 6) != 0,
+      packet.metadata.flags.isDisjoint(with: .checksumIsRight)
+    {
       let pseudo = InternetChecksum.pseudoHeader(
         source: source,
         destination: destination,
@@ -248,7 +248,7 @@ public final class SocketTable {
     if route != .local {
       // Group and broadcast datagrams go to every socket that fits.
       var took = false
-      for socket in udp[destinationPort] ?? [] {
+      for socket in udp.sockets(on: destinationPort) {
         guard
           score(
             socket,
@@ -314,7 +314,7 @@ public final class SocketTable {
       ttl: packet.u8(at: 8),
       tos: packet.u8(at: 1),
       ifindex: device.ifindex,
-      time: stack.simulation.now
+      time: stack.core.now
     )
     datagram.destinationPort = packet.u16(at: headerLength + 2)
     if socket.enqueue(datagram) {

@@ -135,7 +135,7 @@ public final class UDPSocket: Socket {
   ) throws(SocketError) {
     let destination = IPv4Address(rawValue: output.destination)
     let destinationPort = output.destinationPort
-    var packet = stack.simulation.pool.make(count: 8 + bytes.count)
+    var packet = stack.makePacket(count: 8 + bytes.count)
     packet.setU16(localPort, at: 0)
     packet.setU16(destinationPort, at: 2)
     packet.setU16(UInt16(8 + bytes.count), at: 4)
@@ -154,6 +154,7 @@ public final class UDPSocket: Socket {
       ),
       at: 6
     )
+    packet.metadata.flags.insert(.checksumIsRight)
     stack.counters.count(.udpOutDatagrams)
     do throws(SocketError) {
       try stack.send(payload: packet, output, route: route)

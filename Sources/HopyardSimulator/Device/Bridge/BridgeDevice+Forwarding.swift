@@ -60,7 +60,7 @@ extension BridgeDevice {
       host.drop(packet, .bridgeBlocked, on: port.device)
       return .consumed
     }
-    let now = simulation.now
+    let now = core.now
     if port.flags.contains(.locked) {
       let known = fdb.find(packet.mac(at: 6), vlan: vlan, now: now)
       guard let known, known.port === port, !known.flags.contains(.local) else {
@@ -68,7 +68,9 @@ extension BridgeDevice {
         return .consumed
       }
     }
-    if port.flags.contains(.learning) { learn(packet.mac(at: 6), vlan: vlan, from: port) }
+    if port.flags.contains(.learning), !fdb.hears(packet.mac(at: 6), vlan: vlan, on: port, now) {
+      learn(packet.mac(at: 6), vlan: vlan, from: port)
+    }
     if packet.metadata.etherType == .arp { suppressARP(packet, from: port, vlan: vlan) }
     let isPromiscuous = promiscuity > 0
     let destination = packet.mac(at: 0)
@@ -92,10 +94,18 @@ extension BridgeDevice {
         from: port
       )
     }
-    if kind == .unicast, let entry = fdb.find(destination, vlan: vlan, now: now) {
-      if entry.flags.contains(.local) { return passUp(packet, from: port) }
-      entry.used = now
-      guard let target = entry.port, shouldDeliver(packet, to: target, from: port) else {
+    if kind == .unicast, let entry = fdb.target(destination, vlan: vlan, now: now) {
+      if entry.isLocal { return passUp(packet, from: port) }
+      if !goesUp, let target = entry.port,
+        target._withUnsafeGuaranteedRef({ shouldDeliver(packet, to: $0, from: port) })
+      {
+        let slot = packet.intoSlot()
+        target._withUnsafeGuaranteedRef { forward(Packet(slot: slot), to: $0, from: port) }
+        return .consumed
+      }
+      guard let target = entry.port?.takeUnretainedValue(),
+        shouldDeliver(packet, to: target, from: port)
+      else {
         if goesUp { return passUp(packet, from: port) }
         host.drop(packet, .bridgeBlocked, on: port.device)
         return .consumed
@@ -112,7 +122,7 @@ extension BridgeDevice {
 
   /// Learns behind which port an address is.
   func learn(_ source: MACAddress, vlan: UInt16, from port: BridgePort) {
-    let now = simulation.now
+    let now = core.now
     guard fdb.ageingTime > 0 else { return }
     if let entry = fdb.find(source, vlan: vlan, now: now) {
       guard !entry.flags.contains(.local) else { return }
@@ -174,12 +184,15 @@ extension BridgeDevice {
       }
       return .sent
     }
-    if let entry = fdb.find(destination, vlan: vlan, now: simulation.now) {
-      guard let target = entry.port, shouldDeliver(packet, to: target, from: nil) else {
+    if let entry = fdb.target(destination, vlan: vlan, now: core.now, isUse: false) {
+      guard let target = entry.port,
+        target._withUnsafeGuaranteedRef({ shouldDeliver(packet, to: $0, from: nil) })
+      else {
         host.drop(packet, .bridgeBlocked, on: self)
         return .sent
       }
-      forward(packet, to: target, from: nil)
+      let slot = packet.intoSlot()
+      target._withUnsafeGuaranteedRef { forward(Packet(slot: slot), to: $0, from: nil) }
       return .sent
     }
     _ = flood(packet, .unicast, from: nil, keeping: false)
@@ -273,13 +286,16 @@ extension BridgeDevice {
 
   /// Hands a frame to a port's device, after all hooks.
   func push(_ packet: consuming Packet, to port: BridgePort) {
-    let device = port.device
-    guard device.isUp else { return host.drop(packet, .deviceDown, on: device) }
-    // A frame too long for the port vanishes without a word.
-    guard packet.count <= device.mtu &+ 18 else {
-      return host.drop(packet, .tooLong, on: device)
+    let slot = packet.intoSlot()
+    port.deviceReference._withUnsafeGuaranteedRef { device in
+      let packet = Packet(slot: slot)
+      guard device.isUp else { return host.drop(packet, .deviceDown, on: device) }
+      // A frame too long for the port vanishes without a word.
+      guard packet.count <= device.mtu &+ 18 else {
+        return host.drop(packet, .tooLong, on: device)
+      }
+      _ = device.queueTransmit(packet)
     }
-    _ = device.queueTransmit(packet)
   }
 
   // MARK: VLANs

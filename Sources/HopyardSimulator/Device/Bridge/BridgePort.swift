@@ -68,9 +68,12 @@ public struct BridgePortFlags: OptionSet, Sendable {
 /// A device that is part of a bridge.
 public final class BridgePort: ReceiveHandler {
   /// The bridge.
-  @exclusivity(unchecked) public unowned(unsafe) let bridge: BridgeDevice
+  public var bridge: BridgeDevice { bridgeReference.takeUnretainedValue() }
   /// The device.
-  @exclusivity(unchecked) public unowned(unsafe) let device: NetworkDevice
+  public var device: NetworkDevice { deviceReference.takeUnretainedValue() }
+  /// The same without reference counts, for the way of each frame.
+  let bridgeReference: Unmanaged<BridgeDevice>
+  let deviceReference: Unmanaged<NetworkDevice>
   /// Its number in the bridge, from 1.
   public let number: UInt16
   /// Its state.
@@ -93,14 +96,17 @@ public final class BridgePort: ReceiveHandler {
   var routerUntil = Instant.zero
 
   init(bridge: BridgeDevice, device: NetworkDevice, number: UInt16) {
-    self.bridge = bridge
-    self.device = device
+    bridgeReference = .passUnretained(bridge)
+    deviceReference = .passUnretained(device)
     self.number = number
     cost = device.portCost
   }
 
   func handle(_ packet: consuming Packet, on device: NetworkDevice) -> ReceiveResult {
-    bridge.input(packet, from: self)
+    let slot = packet.intoSlot()
+    var result = ReceiveResult.consumed
+    bridgeReference._withUnsafeGuaranteedRef { result = $0.input(Packet(slot: slot), from: self) }
+    return result
   }
 }
 

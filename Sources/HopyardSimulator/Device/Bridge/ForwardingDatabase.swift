@@ -25,7 +25,11 @@ public final class FDBEntry {
   /// The VLAN, or 0.
   public let vlan: UInt16
   /// The port; nil for an address of the bridge itself.
-  @exclusivity(unchecked) public internal(set) var port: BridgePort?
+  @exclusivity(unchecked) public internal(set) var port: BridgePort? {
+    didSet { portReference = port.map { .passUnretained($0) } }
+  }
+  /// The same without a reference count, for the way of each frame.
+  @exclusivity(unchecked) fileprivate var portReference: Unmanaged<BridgePort>?
   /// Facts about it.
   @exclusivity(unchecked) public internal(set) var flags: FDBFlags
   /// When the address was last heard.
@@ -39,6 +43,7 @@ public final class FDBEntry {
     self.mac = mac
     self.vlan = vlan
     self.port = port
+    portReference = port.map { .passUnretained($0) }
     self.flags = flags
     updated = now
     used = now
@@ -57,6 +62,8 @@ public final class FDBEntry {
 final class ForwardingDatabase {
   @exclusivity(unchecked) private var keys: ContiguousArray<UInt64>
   @exclusivity(unchecked) private var slots: ContiguousArray<FDBEntry?>
+  /// The same entries without reference counts, for the way of each frame.
+  @exclusivity(unchecked) private var references: ContiguousArray<Unmanaged<FDBEntry>?>
   @exclusivity(unchecked) private var taken = 0
   @exclusivity(unchecked) private var lastSequence: UInt64 = 0
   /// How long an entry lives after its address was heard.
@@ -67,6 +74,7 @@ final class ForwardingDatabase {
   init() {
     keys = ContiguousArray(repeating: 0, count: 16)
     slots = ContiguousArray(repeating: nil, count: 16)
+    references = ContiguousArray(repeating: nil, count: 16)
   }
 
   @inline(__always)
@@ -94,6 +102,45 @@ final class ForwardingDatabase {
     return nil
   }
 
+  @inline(__always)
+  private func reference(_ key: UInt64, _ now: Instant) -> Unmanaged<FDBEntry>? {
+    var index = place(key)
+    while let entry = references[index] {
+      if keys[index] == key {
+        let isOld = entry._withUnsafeGuaranteedRef { $0.ages && now - $0.updated >= ageingTime }
+        return isOld ? nil : entry
+      }
+      index = (index &+ 1) & (keys.count &- 1)
+    }
+    return nil
+  }
+
+  /// Notes that a port heard an address; false if the entry has to be made or changed.
+  @inline(__always)
+  func hears(_ mac: MACAddress, vlan: UInt16, on port: BridgePort, _ now: Instant) -> Bool {
+    guard ageingTime > 0, let entry = reference(Self.key(mac, vlan), now) else { return false }
+    return entry._withUnsafeGuaranteedRef { entry in
+      guard !entry.flags.contains(.local),
+        entry.portReference?.toOpaque() == Unmanaged.passUnretained(port).toOpaque()
+      else { return false }
+      entry.updated = now
+      return true
+    }
+  }
+
+  /// Where frames to an address go, and whether that is up; nil if the address is not known.
+  @inline(__always)
+  func target(_ mac: MACAddress, vlan: UInt16, now: Instant, isUse: Bool = true)
+    -> (port: Unmanaged<BridgePort>?, isLocal: Bool)?
+  {
+    guard let entry = reference(Self.key(mac, vlan), now) else { return nil }
+    return entry._withUnsafeGuaranteedRef { entry in
+      let isLocal = entry.flags.contains(.local)
+      if isUse && !isLocal { entry.used = now }
+      return (entry.portReference, isLocal)
+    }
+  }
+
   /// Adds an entry, in place of one with the same address and VLAN.
   func insert(_ entry: FDBEntry, now: Instant) {
     lastSequence &+= 1
@@ -110,6 +157,7 @@ final class ForwardingDatabase {
     if slots[index] == nil { taken &+= 1 }
     keys[index] = key
     slots[index] = entry
+    references[index] = .passUnretained(entry)
   }
 
   private func isTooOld(_ entry: FDBEntry, _ now: Instant) -> Bool {
@@ -122,6 +170,7 @@ final class ForwardingDatabase {
     while size < live.count * 4 { size *= 2 }
     keys = ContiguousArray(repeating: 0, count: size)
     slots = ContiguousArray(repeating: nil, count: size)
+    references = ContiguousArray(repeating: nil, count: size)
     taken = 0
     for entry in live { place(entry) }
   }

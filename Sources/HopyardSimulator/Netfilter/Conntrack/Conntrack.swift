@@ -72,6 +72,8 @@ public final class Conntrack {
   static let lingering = Int64.milliseconds(10)
 
   @exclusivity(unchecked) unowned(unsafe) let simulation: Simulation
+  /// What each packet reads of it.
+  let core: UnsafeMutablePointer<SimulationCore>
   /// The namespace's sysctls `nf_conntrack_*`.
   @exclusivity(unchecked) public var settings = ConntrackSettings()
   /// What `conntrack -S` prints.
@@ -88,6 +90,7 @@ public final class Conntrack {
 
   init(simulation: Simulation) {
     self.simulation = simulation
+    core = simulation.core
   }
 
   // MARK: Packets
@@ -227,7 +230,7 @@ public final class Conntrack {
   @inline(__always)
   func lookup(_ tuple: Tuple) -> ConntrackTable<UInt32>.Handle? {
     while let handle = table.find(tuple) {
-      if table.entry(handle.index).pointee.deadline > simulation.now.nanoseconds { return handle }
+      if table.entry(handle.index).pointee.deadline > core.now.nanoseconds { return handle }
       kill(handle.index)
     }
     return nil
@@ -254,7 +257,7 @@ public final class Conntrack {
       entry.pointee.status.insert(.helper)
     }
     if !expectations.isEmpty { meetExpectation(entry) }
-    lingeringSlots.append(index, entry.pointee.generation, at: simulation.now.nanoseconds)
+    lingeringSlots.append(index, entry.pointee.generation, at: core.now.nanoseconds)
     return ConntrackTable<UInt32>.Handle(index: index, direction: .original)
   }
 
@@ -270,7 +273,7 @@ public final class Conntrack {
     if !status.contains(.fixedTimeout) {
       let duration = Int64(truncatingIfNeeded: seconds) &* 1_000_000_000
       entry.pointee.deadline =
-        status.contains(.confirmed) ? simulation.now.nanoseconds &+ duration : duration
+        status.contains(.confirmed) ? core.now.nanoseconds &+ duration : duration
     }
     if status.contains(.accounted) { entry.pointee.account(direction, bytes: length) }
   }
@@ -287,7 +290,7 @@ public final class Conntrack {
       if let clash = lookup(entry.pointee.original) ?? lookup(entry.pointee.reply) {
         return resolveClash(&packet, index, with: clash)
       }
-      entry.pointee.deadline &+= simulation.now.nanoseconds
+      entry.pointee.deadline &+= core.now.nanoseconds
       entry.pointee.status.insert(.confirmed)
       table.insert(index)
       entry.pointee.changes.insert(entry.pointee.master != 0 ? .related : .new)
@@ -357,12 +360,12 @@ public final class Conntrack {
     table.markDead(index)
     sources.remove(index, in: table)
     removeExpectations(of: index)
-    lingeringSlots.append(index, entry.pointee.generation, at: simulation.now.nanoseconds)
+    lingeringSlots.append(index, entry.pointee.generation, at: core.now.nanoseconds)
   }
 
   /// Frees slots whose packets are gone, and looks whether some entries have expired.
   private func reclaim() {
-    let now = simulation.now.nanoseconds
+    let now = core.now.nanoseconds
     while let slot = lingeringSlots.popFirst(before: now &- Self.lingering) {
       let entry = table.entry(slot.index)
       guard entry.pointee.generation == slot.generation else { continue }
@@ -383,7 +386,7 @@ public final class Conntrack {
   }
 
   private func makeRoom(near tuple: Tuple) -> Bool {
-    let now = simulation.now.nanoseconds
+    let now = core.now.nanoseconds
     guard
       let victim = table.victim(
         near: tuple,
@@ -400,7 +403,7 @@ public final class Conntrack {
 
   /// Removes what has expired.
   func expire() {
-    let now = simulation.now.nanoseconds
+    let now = core.now.nanoseconds
     for index in table.confirmedIndices() where table.entry(index).pointee.deadline <= now {
       kill(index)
     }
@@ -431,7 +434,7 @@ public final class Conntrack {
     let isNew = !entry.pointee.changes.isDisjoint(with: [.new, .related])
     let event = ConntrackEvent(
       kind: isNew ? .new : .update,
-      record: ConntrackRecord(entry.pointee, at: simulation.now),
+      record: ConntrackRecord(entry.pointee, at: core.now),
       byUserspace: false
     )
     for listener in listeners { listener.body(event) }
@@ -441,7 +444,7 @@ public final class Conntrack {
     guard !listeners.isEmpty, settings.events != 0 else { return }
     let event = ConntrackEvent(
       kind: .destroy,
-      record: ConntrackRecord(entry.pointee, at: simulation.now),
+      record: ConntrackRecord(entry.pointee, at: core.now),
       byUserspace: byUserspace
     )
     for listener in listeners { listener.body(event) }

@@ -4,7 +4,7 @@ extension Conntrack {
   /// Makes a new connection RELATED if a helper announced it.
   func meetExpectation(_ entry: UnsafeMutablePointer<Entry>) {
     let tuple = entry.pointee.original
-    let now = simulation.now.nanoseconds
+    let now = core.now.nanoseconds
     guard
       let position = expectations.firstIndex(where: { expected in
         expected.deadline > now && expected.protocol.rawValue == tuple.protocol
@@ -73,7 +73,7 @@ extension Conntrack {
     let expectation = ConntrackExpectation(
       master: index,
       masterGeneration: entry.pointee.generation,
-      deadline: (simulation.now + .seconds(300)).nanoseconds,
+      deadline: (core.now + .seconds(300)).nanoseconds,
       source: IPv4Address(rawValue: own.destination),
       destination: address,
       destinationPort: port,

@@ -18,7 +18,7 @@ extension Conntrack {
     {
       return .invalid
     }
-    let now = simulation.now.nanoseconds
+    let now = core.now.nanoseconds
     if !entry.pointee.status.contains(.confirmed) {
       entry.pointee.streamStart = now &+ .seconds(2)
     }

@@ -161,7 +161,7 @@ extension Conntrack {
   public func records() -> [ConntrackRecord] {
     expire()
     return table.confirmedIndices().map {
-      ConntrackRecord(table.entry($0).pointee, at: simulation.now)
+      ConntrackRecord(table.entry($0).pointee, at: core.now)
     }
   }
 
@@ -171,7 +171,7 @@ extension Conntrack {
     expire()
     var removed: [ConntrackRecord] = []
     for index in table.confirmedIndices() {
-      let record = ConntrackRecord(table.entry(index).pointee, at: simulation.now)
+      let record = ConntrackRecord(table.entry(index).pointee, at: core.now)
       guard isWanted(record) else { continue }
       removed.append(record)
       kill(index, byUserspace: true)
@@ -188,7 +188,7 @@ extension Conntrack {
     var changed: [ConntrackRecord] = []
     for index in table.confirmedIndices() {
       let entry = table.entry(index)
-      var record = ConntrackRecord(entry.pointee, at: simulation.now)
+      var record = ConntrackRecord(entry.pointee, at: core.now)
       let before = record
       guard change(&record) else { continue }
       if record.mark != before.mark {
@@ -196,7 +196,7 @@ extension Conntrack {
         entry.pointee.changes.insert(.mark)
       }
       if record.timeout != before.timeout {
-        entry.pointee.deadline = (simulation.now + .seconds(Int64(record.timeout))).nanoseconds
+        entry.pointee.deadline = (core.now + .seconds(Int64(record.timeout))).nanoseconds
       }
       if entry.pointee.changes != [] { tell(entry) }
       changed.append(record)
@@ -209,7 +209,7 @@ extension Conntrack {
     expire()
     return expectations.map {
       var copy = $0
-      copy.timeout = Int(max(0, $0.deadline - simulation.now.nanoseconds) / 1_000_000_000)
+      copy.timeout = Int(max(0, $0.deadline - core.now.nanoseconds) / 1_000_000_000)
       return copy
     }
   }

@@ -16,7 +16,12 @@ final class ConntrackTable<Address: AddressWord> {
   private static var chunkShift: UInt32 { 5 }
   private static var chunkSize: Int { 1 << 5 }
 
+  /// How many entries a large table makes room for at once.
+  private static var slabSize: Int { 1 << 14 }
+
   @exclusivity(unchecked) private var chunks: ContiguousArray<UnsafeMutablePointer<Entry>> = []
+  /// What the chunks were cut from.
+  private var slabs: ContiguousArray<UnsafeMutableRawPointer> = []
   @exclusivity(unchecked) private var free: ContiguousArray<UInt32> = []
   @exclusivity(unchecked) private var slots: UnsafeMutablePointer<UInt64>?
   @exclusivity(unchecked) private var mask: UInt32 = 0
@@ -28,7 +33,7 @@ final class ConntrackTable<Address: AddressWord> {
   @exclusivity(unchecked) private var lastSerial: UInt32 = 0
 
   deinit {
-    for chunk in chunks { chunk.deallocate() }
+    for slab in slabs { slab.deallocate() }
     slots?.deallocate()
   }
 
@@ -67,7 +72,7 @@ final class ConntrackTable<Address: AddressWord> {
     } else {
       index = limit
       if Int(index >> Self.chunkShift) == chunks.count {
-        chunks.append(.allocate(capacity: Self.chunkSize))
+        addChunks()
       }
       limit += 1
     }
@@ -78,6 +83,14 @@ final class ConntrackTable<Address: AddressWord> {
     entry.pointee.generation = generation
     entry.pointee.serial = lastSerial
     return index
+  }
+
+  private func addChunks() {
+    let count = Int(limit) < Self.slabSize ? Self.chunkSize : Self.slabSize
+    let slab = LargeMemory.allocate(count * MemoryLayout<Entry>.stride)
+    slabs.append(slab)
+    let entries = slab.bindMemory(to: Entry.self, capacity: count)
+    for first in stride(from: 0, to: count, by: Self.chunkSize) { chunks.append(entries + first) }
   }
 
   /// Notes that an entry has died; its slot is given back later.
@@ -198,7 +211,8 @@ final class ConntrackTable<Address: AddressWord> {
     let oldCount = slots == nil ? 0 : Int(mask) + 1
     let newCount = max(32, oldCount * 2)
     let old = slots
-    let new = UnsafeMutablePointer<UInt64>.allocate(capacity: newCount)
+    let new = LargeMemory.allocate(newCount * MemoryLayout<UInt64>.stride)
+      .bindMemory(to: UInt64.self, capacity: newCount)
     new.initialize(repeating: 0, count: newCount)
     slots = new
     mask = UInt32(newCount - 1)

@@ -1,14 +1,34 @@
 /// What the evaluation of a chain in one namespace reads for each packet; plain memory, so that
 /// nothing is counted on the way.
+///
+/// One cache line; the chains that rules jump to follow it.
 struct ChainCode {
   let rules: UnsafeMutablePointer<CompiledRule>
+  let ranges: UnsafeMutablePointer<NATRange>
   let index: UnsafeMutablePointer<RuleIndex>?
-  let count: Int
+  let ruleCount: Int32
+  let dropsByPolicy: Bool
   let counters: UnsafeMutablePointer<CounterPages>
+  /// The counters of a short chain, as soon as there are some.
+  var firstPage: UnsafeMutablePointer<RuleCounters>?
   /// The chains that rules jump to.
   let destinations: UnsafeMutablePointer<UnsafeMutablePointer<ChainCode>>
   let instance: Unmanaged<ChainInstance>
-  let dropsByPolicy: Bool
+
+  var count: Int {
+    @inline(__always) get { Int(ruleCount) }
+  }
+
+  /// Counts a packet of a rule.
+  @inline(__always)
+  mutating func count(_ rule: Int, bytes: Int) {
+    if let firstPage {
+      firstPage[rule].count(bytes: bytes)
+    } else {
+      counters.pointee.count(rule, bytes: bytes)
+      if count <= CounterPages.pageLength { firstPage = counters.pointee.firstPage }
+    }
+  }
 }
 
 /// A chain in one namespace, ready to be evaluated: its compiled rules, the namespace's counters,
@@ -18,33 +38,47 @@ final class ChainInstance {
   let compiled: CompiledChain
   let activity: ChainActivity
   let code: UnsafeMutablePointer<ChainCode>
+  private let memory: ChainMemory
 
-  init(table: RuleTable, compiled: CompiledChain, activity: ChainActivity) {
+  /// How much memory the instance of a chain takes.
+  static func size(_ compiled: CompiledChain) -> Int {
+    let count = compiled.chain.destinations.count
+    return
+      (MemoryLayout<ChainCode>.stride + count * MemoryLayout<UnsafeMutableRawPointer>.stride + 63)
+      & ~63
+  }
+
+  init(
+    table: RuleTable,
+    compiled: CompiledChain,
+    activity: ChainActivity,
+    memory: inout ChainMemory?
+  ) {
     self.table = table
     self.compiled = compiled
     self.activity = activity
-    code = .allocate(capacity: 1)
     let count = compiled.chain.destinations.count
-    let destinations = UnsafeMutablePointer<UnsafeMutablePointer<ChainCode>>.allocate(
-      capacity: max(1, count)
+    let size = MemoryLayout<ChainCode>.stride
+    let (part, owner) = ChainMemory.take(Self.size(compiled), from: &memory)
+    self.memory = owner
+    code = part.bindMemory(to: ChainCode.self, capacity: 1)
+    let destinations = (part + size).bindMemory(
+      to: UnsafeMutablePointer<ChainCode>.self,
+      capacity: count
     )
-    destinations.initialize(repeating: code, count: max(1, count))
+    destinations.initialize(repeating: code, count: count)
     code.initialize(
       to: ChainCode(
         rules: compiled.flat,
+        ranges: compiled.ranges,
         index: compiled.index,
-        count: compiled.count,
+        ruleCount: Int32(truncatingIfNeeded: compiled.count),
+        dropsByPolicy: compiled.chain.policy == .drop,
         counters: activity.pages,
         destinations: destinations,
-        instance: Unmanaged.passUnretained(self),
-        dropsByPolicy: compiled.chain.policy == .drop
+        instance: Unmanaged.passUnretained(self)
       )
     )
-  }
-
-  deinit {
-    code.pointee.destinations.deallocate()
-    code.deallocate()
   }
 
   var name: String { compiled.chain.name }
@@ -72,9 +106,10 @@ public final class NetfilterShared {
   /// The chains and tables of all namespaces.
   public let pool = ChainPool()
   /// Prints a rule for traces; set by the floor that knows the commands' language.
-  public var describe: ((Rule) -> String)?
+  @exclusivity(unchecked) public var describe: ((Rule) -> String)?
   private var compiled: [ObjectIdentifier: Compiled] = [:]
   private var sweepLimit = 256
+  private var ruleMemory: ChainMemory?
 
   /// What a match without a state is given.
   let noState: UnsafeMutablePointer<MatchState>
@@ -94,7 +129,7 @@ public final class NetfilterShared {
     let id = ObjectIdentifier(chain)
     // A living compiled chain keeps its chain alive, so its identity is its own.
     if let known = compiled[id]?.chain { return known }
-    let new = CompiledChain(chain, in: simulation)
+    let new = CompiledChain(chain, in: simulation, memory: &ruleMemory)
     compiled[id] = Compiled(chain: new)
     if compiled.count > sweepLimit {
       compiled = compiled.filter { $0.value.chain != nil }

@@ -27,9 +27,12 @@ struct CompiledRule {
     static let output = Flags(rawValue: 131_072)
     /// Whether the protocol counts.
     static let `protocol` = Flags(rawValue: 262_144)
+    /// Whether chance decides, after everything else.
+    static let chance = Flags(rawValue: 524_288)
+    static let invertChance = Flags(rawValue: 1_048_576)
     /// Whatever is not an address or a protocol.
     static let others: Flags = [
-      .fragment, .notFragment, .ports, .states, .mark, .input, .output,
+      .fragment, .notFragment, .ports, .states, .mark, .input, .output, .chance,
     ]
   }
 
@@ -42,6 +45,11 @@ struct CompiledRule {
     case `return`
     case jump
     case goto
+    /// It marks the packet.
+    case mark
+    /// It translates the destination or the source.
+    case translateDestination
+    case translateSource
     /// Something that the rule's target describes.
     case target
   }
@@ -61,8 +69,11 @@ struct CompiledRule {
   var states: UInt16 = 0
   var `protocol`: UInt8 = 0
   var action = Action.next
-  /// Of a jump: the place of its chain among the chain's destinations.
+  /// Of a jump: the place of its chain among the chain's destinations. Of a translation: that of
+  /// its range. Of a mark: its value.
   var operand: UInt32 = 0
+  /// Of a mark: its mask. Of others: the chance times 2^31.
+  var secondOperand: UInt32 = 0
   /// The matches that are left.
   var firstMatch: UInt32 = 0
   var matchCount: UInt16 = 0
@@ -81,18 +92,32 @@ final class CompiledChain {
   /// Whether a rule asks for the bytes of connections, which makes the kernel count them.
   let needsAccounting: Bool
   let flat: UnsafeMutablePointer<CompiledRule>
+  /// What translating rules translate to.
+  let ranges: UnsafeMutablePointer<NATRange>
 
-  init(_ chain: Chain, in simulation: Simulation) {
+  private let memory: ChainMemory
+
+  init(_ chain: Chain, in simulation: Simulation, memory: inout ChainMemory?) {
     self.chain = chain
     let rules = chain.rules
     count = rules.count
-    flat = .allocate(capacity: max(1, rules.count))
+    // A rule is a cache line; the ranges follow the rules.
+    let translating = rules.count { $0.target?.isTranslation ?? false }
+    let ruleSize = rules.count * MemoryLayout<CompiledRule>.stride
+    let (part, owner) = ChainMemory.take(
+      ruleSize + translating * MemoryLayout<NATRange>.stride,
+      from: &memory
+    )
+    self.memory = owner
+    flat = part.bindMemory(to: CompiledRule.self, capacity: rules.count)
+    ranges = (part + ruleSize).bindMemory(to: NATRange.self, capacity: translating)
     var compiler = ChainCompiler(simulation: simulation, destinations: chain.destinations)
     for (index, rule) in rules.enumerated() {
       (flat + index).initialize(to: compiler.compile(rule))
     }
     matches = compiler.matches
     prefixes = compiler.prefixes
+    for (place, range) in compiler.ranges.enumerated() { (ranges + place).initialize(to: range) }
     needsAccounting = rules.contains { rule in
       rule.matches.contains { if case .connectionBytes = $0 { true } else { false } }
     }
@@ -107,8 +132,6 @@ final class CompiledChain {
   deinit {
     index?.pointee.deallocate()
     index?.deallocate()
-    flat.deinitialize(count: count)
-    flat.deallocate()
   }
 }
 
@@ -118,6 +141,7 @@ struct ChainCompiler {
   private let destinations: [String: UInt32]
   private(set) var matches: ContiguousArray<Match> = []
   private(set) var prefixes: [String] = []
+  private(set) var ranges: ContiguousArray<NATRange> = []
 
   init(simulation: Simulation, destinations: [String]) {
     self.simulation = simulation
@@ -160,8 +184,13 @@ struct ChainCompiler {
     case false?: flat.flags.insert(.notFragment)
     case nil: break
     }
+    compileTarget(rule.target, &flat)
     compileMatches(rule, &flat)
-    switch rule.target {
+    return flat
+  }
+
+  private mutating func compileTarget(_ target: Target?, _ flat: inout CompiledRule) {
+    switch target {
     case nil: flat.action = .next
     case .accept: flat.action = .accept
     case .drop, .queue: flat.action = .drop
@@ -172,9 +201,20 @@ struct ChainCompiler {
     case .goto(let name):
       flat.action = .goto
       flat.operand = destinations[name] ?? 0
+    case .mark(let change):
+      flat.action = .mark
+      flat.operand = change.value
+      flat.secondOperand = change.mask
+    case .dnat(let nat):
+      flat.action = .translateDestination
+      flat.operand = UInt32(ranges.count)
+      ranges.append(NATRange(nat))
+    case .snat(let nat):
+      flat.action = .translateSource
+      flat.operand = UInt32(ranges.count)
+      ranges.append(NATRange(nat))
     default: flat.action = .target
     }
-    return flat
   }
 
   /// A match may become part of the flat rule unless one before it keeps state: that one must not
@@ -182,8 +222,17 @@ struct ChainCompiler {
   private mutating func compileMatches(_ rule: Rule, _ flat: inout CompiledRule) {
     flat.firstMatch = UInt32(matches.count)
     var mayInline = true
-    for match in rule.matches {
+    for (place, match) in rule.matches.enumerated() {
       if mayInline, inline(match, &flat) { continue }
+      // Lots are drawn last, and only for packets that meet all else.
+      if case .statistic(let wanted) = match, case .random(let threshold) = wanted.mode,
+        flat.matchCount == 0, flat.action != .mark,
+        rule.matches[(place + 1)...].allSatisfy(\.isComment)
+      {
+        flat.flags.insert(wanted.inverted ? [.chance, .invertChance] : .chance)
+        flat.secondOperand = threshold
+        continue
+      }
       if case .comment = match { continue }
       if match.isOrdered { mayInline = false }
       matches.append(match)
@@ -258,7 +307,21 @@ struct ChainCompiler {
   }
 }
 
+extension Target {
+  /// Whether it is SNAT or DNAT, which have a range.
+  fileprivate var isTranslation: Bool {
+    switch self {
+    case .dnat, .snat: true
+    default: false
+    }
+  }
+}
+
 extension Match {
+  var isComment: Bool {
+    if case .comment = self { true } else { false }
+  }
+
   /// Whether it matters which packets are compared with it, because it remembers or draws lots.
   var isOrdered: Bool {
     switch self {

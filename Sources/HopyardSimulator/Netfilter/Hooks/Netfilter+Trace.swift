@@ -2,10 +2,11 @@ extension Netfilter {
   /// The packet in one line if somebody traces it.
   @inline(__always)
   func tracedSummary(_ packet: borrowing Packet) -> String? {
-    simulation.tracer == nil ? nil : PacketSummary.line(packet)
+    !core.pointee.isTraced ? nil : PacketSummary.line(packet)
   }
 
   /// Tells the tracer of a rule that a packet met.
+  @inline(never)
   func trace(
     _ code: UnsafeMutablePointer<ChainCode>,
     _ index: Int,
@@ -33,6 +34,7 @@ extension Netfilter {
   }
 
   /// Tells the tracer of a policy that a packet met.
+  @inline(never)
   func tracePolicy(
     _ code: UnsafeMutablePointer<ChainCode>,
     _ packet: borrowing Packet,

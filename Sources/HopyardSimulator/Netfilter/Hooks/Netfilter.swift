@@ -30,6 +30,8 @@ public final class Netfilter {
 
   @exclusivity(unchecked) unowned(unsafe) let environment: any NetfilterEnvironment
   @exclusivity(unchecked) unowned(unsafe) let simulation: Simulation
+  /// What each packet reads of it.
+  let core: UnsafeMutablePointer<SimulationCore>
   let shared: NetfilterShared
   /// The rules of both families and variants, made when they are asked for.
   private var rulesets: [Ruleset?] = [nil, nil, nil, nil]
@@ -75,6 +77,7 @@ public final class Netfilter {
   init(environment: any NetfilterEnvironment) {
     self.environment = environment
     simulation = environment.simulation
+    core = environment.simulation.core
     shared = simulation.netfilter
     noState = shared.noState
     sets = IPSets(simulation: simulation)
@@ -359,13 +362,20 @@ public final class Netfilter {
     isEmpty = count == 0
   }
 
-  private func makeInstances(of live: LiveTable) -> [ChainInstance] {
+  /// A table's chains, ready to be evaluated.
+  func makeInstances(of live: LiveTable) -> [ChainInstance] {
     let table = live.table
-    let instances = table.chains.enumerated().map { index, chain in
+    let compiled = table.chains.map { shared.compile($0, in: simulation) }
+    // Those of one table lie side by side.
+    var memory: ChainMemory? = ChainMemory(
+      size: compiled.reduce(0) { $0 + ChainInstance.size($1) }
+    )
+    let instances = compiled.enumerated().map { index, compiled in
       ChainInstance(
         table: live.name,
-        compiled: shared.compile(chain, in: simulation),
-        activity: live.activity(ofChain: index)
+        compiled: compiled,
+        activity: live.activity(ofChain: index),
+        memory: &memory
       )
     }
     for instance in instances {

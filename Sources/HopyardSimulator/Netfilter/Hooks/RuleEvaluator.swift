@@ -32,7 +32,7 @@ extension Netfilter {
     guard var context = RuleContext(packet, at: hook, input: input, output: output) else {
       return drop(.malformed)
     }
-    let isTraced = simulation.tracer != nil
+    let isTraced = core.pointee.isTraced
     let bottom = depth
     let floor = cursorCount
     defer {
@@ -53,7 +53,7 @@ extension Netfilter {
           index &+= 1
           continue
         }
-        chain.pointee.counters.pointee.count(index, bytes: context.view.totalLength)
+        chain.pointee.count(index, bytes: context.view.totalLength)
         switch rules[index].action {
         case .next:
           if isTraced { trace(chain, index, packet, context, "continue") }
@@ -81,7 +81,16 @@ extension Netfilter {
           cursorCount &-= lists
           lists = enter(chain, context)
           continue walk
-        case .target:
+        case .mark where !isTraced:
+          let mark = packet.metadata.mark
+          packet.metadata.mark = (mark & ~rules[index].secondOperand) ^ rules[index].operand
+        case .translateDestination where !isTraced:
+          bind(packet, chain.pointee.ranges[Int(rules[index].operand)], .destination)
+          return .accept
+        case .translateSource where !isTraced:
+          bind(packet, chain.pointee.ranges[Int(rules[index].operand)], .source)
+          return .accept
+        case .target, .mark, .translateDestination, .translateSource:
           switch carryOut(chain, index, &packet, &context, isTraced) {
           case .next: break
           case .accept: return .accept
@@ -260,9 +269,15 @@ extension Netfilter {
     }
     if flags.contains(.fragment), !context.view.isLaterFragment { return false }
     if flags.contains(.notFragment), context.view.isLaterFragment { return false }
+    if flags.contains(.chance),
+      (core.drawLot() < rule.pointee.secondOperand) == flags.contains(.invertChance)
+    {
+      return false
+    }
     return true
   }
 
+  @inline(never)
   private func hasPrefix(
     _ name: UInt32,
     _ chain: UnsafeMutablePointer<ChainCode>,

@@ -40,16 +40,21 @@ struct RuleIndex {
       var size = 16
       while size < capacity * 2 { size *= 2 }
       mask = size - 1
-      slots = .allocate(capacity: size)
-      slots.initialize(repeating: 0, count: size)
+      slots = Self.makeSlots(size)
+    }
+
+    private static func makeSlots(_ count: Int) -> UnsafeMutablePointer<UInt64> {
+      let slots = LargeMemory.allocate(count * MemoryLayout<UInt64>.stride)
+        .bindMemory(to: UInt64.self, capacity: count)
+      slots.initialize(repeating: 0, count: count)
+      return slots
     }
 
     /// Doubles the slots; keys with equal hashes already share one.
     mutating func grow() {
       let (old, oldCount) = (slots, mask + 1)
       mask = oldCount * 2 - 1
-      slots = .allocate(capacity: oldCount * 2)
-      slots.initialize(repeating: 0, count: oldCount * 2)
+      slots = Self.makeSlots(oldCount * 2)
       for position in 0..<oldCount where old[position] != 0 {
         slots[slot(UInt32(truncatingIfNeeded: old[position] >> 32))] = old[position]
       }

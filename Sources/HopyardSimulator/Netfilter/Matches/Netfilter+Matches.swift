@@ -66,8 +66,7 @@ extension Netfilter {
     case .statistic(let wanted):
       switch wanted.mode {
       case .random(let threshold):
-        let value = UInt32(truncatingIfNeeded: simulation.random.next() >> 33)
-        return (value < threshold) != wanted.inverted
+        return (core.drawLot() < threshold) != wanted.inverted
       case .nth(let every, let first):
         let last = Int64(every) - 1
         if !state.pointee.isInitialized {

@@ -45,10 +45,10 @@ extension Netfilter {
       changeConnectionMark(change, packet)
       return .next
     case .snat(let nat):
-      bind(packet, NATRange(nat, in: context), .source)
+      bind(packet, NATRange(nat), .source)
       return .accept
     case .dnat(let nat):
-      bind(packet, NATRange(nat, in: context), .destination)
+      bind(packet, NATRange(nat), .destination)
       return .accept
     case .masquerade(let ports):
       return masquerade(ports, packet, context)
@@ -349,7 +349,7 @@ extension Netfilter {
 
 extension NATRange {
   /// The range of SNAT or DNAT.
-  init(_ target: NATTarget, in context: RuleContext) {
+  init(_ target: NATTarget) {
     self.init()
     if let addresses = target.addresses {
       flags.insert(.mapAddresses)

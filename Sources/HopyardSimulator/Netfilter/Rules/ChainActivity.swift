@@ -42,7 +42,7 @@ public final class ChainActivity {
 
   /// Sets all counters of rules and of the policy to zero.
   public func zero() {
-    pages.pointee = CounterPages()
+    pages.pointee.reset()
     setPolicyCounters(RuleCounters())
   }
 

@@ -1,7 +1,18 @@
 /// The counters of a chain's rules in one namespace, in pages that are made on the first hit.
 struct CounterPages: ~Copyable {
   private static var pageShift: Int { 5 }
-  private static var pageLength: Int { 1 << 5 }
+  static var pageLength: Int { 1 << 5 }
+
+  /// The counters of the first rules, or nil before one of them met a packet.
+  var firstPage: UnsafeMutablePointer<RuleCounters>? { pageCount > 0 ? pages?[0] : nil }
+
+  /// Sets all counters to zero; they stay where they are.
+  mutating func reset() {
+    guard let pages else { return }
+    for page in 0..<pageCount {
+      pages[page]?.update(repeating: RuleCounters(), count: Self.pageLength)
+    }
+  }
 
   private var pages: UnsafeMutablePointer<UnsafeMutablePointer<RuleCounters>?>?
   private var pageCount = 0
