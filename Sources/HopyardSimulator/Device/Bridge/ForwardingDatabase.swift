@@ -104,12 +104,10 @@ final class ForwardingDatabase {
 
   @inline(__always)
   private func reference(_ key: UInt64, _ now: Instant) -> Unmanaged<FDBEntry>? {
+    if now >= nextCollection { collect(now) }
     var index = place(key)
     while let entry = references[index] {
-      if keys[index] == key {
-        let isOld = entry._withUnsafeGuaranteedRef { $0.ages && now - $0.updated >= ageingTime }
-        return isOld ? nil : entry
-      }
+      if keys[index] == key { return entry }
       index = (index &+ 1) & (keys.count &- 1)
     }
     return nil
