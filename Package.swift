@@ -177,8 +177,8 @@ let package = Package(
     .testTarget(
       name: "KubernetesTests",
       dependencies: [
-        "HopyardKubernetes", "HopyardContainers", "HopyardUserland", "HopyardSimulator",
-        "HopyardWire",
+        "HopyardKubernetes", "HopyardContainers", "HopyardServices", "HopyardUserland",
+        "HopyardSimulator", "HopyardWire",
       ],
       swiftSettings: settings
     ),

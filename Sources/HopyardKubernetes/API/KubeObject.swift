@@ -110,6 +110,12 @@ public struct KubeObject: Sendable {
       "autoscaling/v1 autoscaling/v2"
     ),
     kind("IngressClass", "ingressclasses ingressclass", "networking.k8s.io/v1", false),
+    kind(
+      "NetworkPolicy",
+      "networkpolicies networkpolicy netpol",
+      "networking.k8s.io/v1 extensions/v1beta1"
+    ),
+    kind("Ingress", "ingresses ingress ing", "networking.k8s.io/v1 extensions/v1beta1"),
     kind("Event", "events event ev", "v1 events.k8s.io/v1"),
   ]
 
@@ -129,7 +135,7 @@ public struct KubeObject: Sendable {
 
   /// Kinds that change the network and are not modelled yet.
   private static let refused: Set<String> = [
-    "NetworkPolicy", "Ingress", "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute",
+    "Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute",
     "VirtualService", "DestinationRule", "CustomResourceDefinition",
     "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration",
   ]

@@ -126,6 +126,20 @@ final class PodNetworkAgent {
       try node.setLinkUp(tunnel)
     }
     if kind == .calico || kind == .calicoIPIP {
+      // The node answers for the pods' gateway only if it has a way to that address by another
+      // device, which a default route is on every real node.
+      let gateway = IPv4Address(169, 254, 1, 1).rawValue
+      if (try? node.routes.lookup(FlowKey<UInt32>(destination: gateway))) == nil {
+        try node.insertRoute(
+          Route<UInt32>(
+            prefix: gateway,
+            length: 32,
+            scope: .link,
+            nexthops: [Nexthop<UInt32>(ifindex: uplink.ifindex)]
+          ),
+          mode: .create
+        )
+      }
       // What of the node's own block is nobody's goes nowhere.
       try node.insertRoute(
         Route<UInt32>(

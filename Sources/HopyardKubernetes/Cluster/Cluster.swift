@@ -74,6 +74,7 @@ public final class Cluster {
     names = ClusterStore(api)
     api.admission = { [unowned self] object, old throws(APIError) in
       try allocator.admit(&object, old)
+      try admitWithoutEffect(object)
     }
     workloads = WorkloadControllers(api)
     scheduler = Scheduler(api)
@@ -295,6 +296,20 @@ public final class Cluster {
 
   func assume(_ text: String) {
     if knownAssumptions.insert(text).inserted { assumptions.append(text) }
+  }
+
+  /// Objects that a cluster takes though nobody in it acts on them.
+  private func admitWithoutEffect(_ object: KubeObject) throws(APIError) {
+    let name = "\(object.meta.namespace)/\(object.meta.name)"
+    switch object.kind {
+    case "NetworkPolicy":
+      if options.network == .calico || options.network == .calicoIPIP {
+        throw APIError("NotImplemented", "Calico's enforcement of NetworkPolicy is not modelled")
+      }
+      assume("assumed: nobody enforces NetworkPolicy \(name), as flannel does not")
+    case "Ingress": assume("assumed: no controller serves Ingress \(name)")
+    default: break
+    }
   }
 
   // MARK: Readiness
