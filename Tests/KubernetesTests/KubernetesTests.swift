@@ -71,7 +71,7 @@ final class ClusterBench {
       do {
         return try await Resolver(program).lookup(name, .v4).addresses.map(\.description).sorted()
       } catch {
-        return [error.text]
+        return ["\(error)"]
       }
     }
     return found ?? ["no end"]
