@@ -13,6 +13,11 @@ extension Firewall {
   /// A packet with an interface of arrival enters at PREROUTING; then it is for this host or
   /// forwarded, as its `output` or the host's routes say. One without is sent by this host.
   public func send(_ packet: RulePacket) throws(Problem) -> RuleVerdict {
+    if packet.family == .ipv6, family == .ipv6 {
+      var journey = try IPv6Journey(self, packet)
+      try journey.run()
+      return journey.verdict
+    }
     var walk = try PacketWalk(self, packet)
     try walk.run()
     return walk.verdict
@@ -58,7 +63,7 @@ struct PacketWalk {
       throw PacketText.problem(0, "the packet and the rules are of different families")
     }
     guard packet.family == .ipv4 else {
-      throw PacketText.problem(0, "IPv6 packets are not evaluated")
+      throw PacketText.problem(0, "an IPv6 packet is sent through all hooks, not through one chain")
     }
     guard let bytes = packet.bytes else { throw PacketText.problem(0, "the packet is too long") }
     if let input = packet.input { try firewall.require(input) }

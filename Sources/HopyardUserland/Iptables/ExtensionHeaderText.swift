@@ -17,7 +17,7 @@ extension SPIMatch {
 
   /// As the listing has it, without spaces where the real one forgets them.
   var listed6: String {
-    " ah" + (range == nil ? (length == nil ? (checksReserved ? " " : "") : " ") : " ")
+    " ah" + (range == nil ? " " : " ")
       + (range?.listed("spi") ?? "")
       + (length.map { "length:\(sign($0.inverted))\($0.value)" } ?? "")
       + (checksReserved ? " reserved" : "")
@@ -33,9 +33,11 @@ extension FragmentMatch {
   }
 
   var listed: String {
-    " frag" + (id.map { " " + $0.listed("id") } ?? "") + (length?.listed("length") ?? "")
-      + (checksReserved ? " reserved" : "") + (isFirst ? " first" : "")
-      + (hasMore.map { $0 ? " more" : " last" } ?? "")
+    self == FragmentMatch()
+      ? " frag "
+      : " frag" + (id.map { " " + $0.listed("id") } ?? "") + (length?.listed("length") ?? "")
+        + (checksReserved ? " reserved" : "") + (isFirst ? " first" : "")
+        + (hasMore.map { $0 ? " more" : " last" } ?? "")
   }
 }
 

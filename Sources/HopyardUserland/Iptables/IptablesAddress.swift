@@ -69,7 +69,9 @@ enum IptablesAddress {
 
   /// The address, or its name, and mask as a listing shows them.
   static func listed(_ match: AddressMatch?, numeric: Bool, _ family: RuleFamily) -> String {
-    guard let match, match.mask != 0 || match.inverted && match.address != 0 else {
+    // In IPv6 the address of no bits is any address, whatever the mask.
+    let isAny = family == .ipv6 && match?.address == 0 && match?.inverted == false
+    guard let match, match.mask != 0 || match.inverted && match.address != 0, !isAny else {
       if !numeric { return "anywhere" }
       return family == .ipv4 ? "0.0.0.0/0" : "::/0"
     }

@@ -211,6 +211,11 @@ struct IptablesParser {
       let text = attachedValue(value)
       let number = try ProtocolText.parse(text.lowercased(), program.family, original: text)
       let match = ProtocolMatch(number, inverted: inverted)
+      if program.family == .ipv6, !inverted, [43, 44, 51, 60].contains(number.rawValue) {
+        request.warnings +=
+          "Warning: never matched protocol: \(ProtocolText.name(number)). use extension match "
+          + "instead.\n"
+      }
       if number.rawValue == 0, inverted { throw .parameter("rule would never match protocol") }
       protocolMatch = match
       request.rule.protocol = number.rawValue == 0 ? nil : match
@@ -327,6 +332,8 @@ struct IptablesParser {
 
   /// Makes the options of a reader known; those of the newest reader go first.
   private mutating func install(_ reader: RuleExtension) {
+    request.warnings += reader.warnings
+    reader.warnings = ""
     let base = 1000 * (extensions.count + 1)
     extensions.append((reader, base))
     let new = reader.options.enumerated().map { index, option in

@@ -200,7 +200,7 @@ extension ICMPMatch {
     codes == 0...255
       ? "\(type)"
       : codes.count == 1
-        ? "\(type)/\(codes.lowerBound)" : "\(type)/\(codes.lowerBound)-\(codes.upperBound)"
+        ? "\(type)/\(codes.lowerBound)" : "\(type)/\(codes.lowerBound):\(codes.upperBound)"
   }
 }
 

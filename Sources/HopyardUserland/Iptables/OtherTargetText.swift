@@ -52,7 +52,7 @@ extension HashMarkTarget {
     if offset != 0 { text += " + " + hexadecimal(offset) }
     if fields.contains(.connection) { text += " ct," }
     for word in words where fields.contains(word.0) { text += " \(word.1) \(word.listed)" }
-    return text + " rnd " + hexadecimal(seed)
+    return text + " rnd " + hexadecimal(seed) + " "
   }
 }
 

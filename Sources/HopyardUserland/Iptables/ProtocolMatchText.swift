@@ -95,7 +95,7 @@ extension DCCPMatch {
     if let types {
       let numbers = Self.names.indices.filter { types.bits >> UInt16($0) & 1 == 1 }
       let names = numbers.map { numeric ? "\($0)" : Self.names[$0] }
-      text += " \(sign(types.inverted))" + names.joined(separator: ",")
+      text += not(types.inverted) + " " + names.joined(separator: ",")
     }
     if let option { text += " option=\(sign(option.inverted))\(option.value)" }
     return text
@@ -138,7 +138,8 @@ extension FilterProgram {
     " --bytecode \"\(instructions.count)," + words.joined(separator: ",") + "\""
   }
 
-  var listed: String { "match bpf " + words.map { $0 + " " }.joined(separator: ",") }
+  /// The real program ends the list with a byte of zero.
+  var listed: String { "match bpf " + words.joined(separator: ",") + "\0" }
 }
 
 extension TimeMatch {

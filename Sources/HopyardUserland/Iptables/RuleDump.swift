@@ -5,8 +5,8 @@ public enum RuleDump {
   /// Reads a dump into a namespace's ruleset, with the counters that it gives.
   ///
   /// `name` is the file's name, for errors. What the real tool would refuse is refused with the
-  /// real tool's words; what the model lacks, with its own. `assumesSets` takes every ipset for
-  /// one that is there.
+  /// real tool's words; what the model lacks, with its own. `assumesSets` takes every ipset
+  /// and accounting object for one that is there.
   public static func load(
     _ text: String,
     name: String,
@@ -24,7 +24,8 @@ public enum RuleDump {
     )
     let environment = IptablesEnvironment(
       ruleset: { netfilter.ruleset(family, $0) },
-      hasSet: { assumesSets || netfilter.sets[$0] != nil }
+      hasSet: { assumesSets || netfilter.sets[$0] != nil },
+      hasAccount: { assumesSets || netfilter.account($0) != nil }
     )
     let result = IptablesCommand.run(
       program,

@@ -35,6 +35,12 @@ struct ICMPName {
     ICMPName("address-mask-reply", 18),
   ]
 
+  /// Names for IPv6 that releases before 1.8.11 do not know.
+  static let listeners6: [ICMPName] = [
+    ICMPName("mld-listener-query", 130), ICMPName("mld-listener-report", 131),
+    ICMPName("mld-listener-done", 132), ICMPName("mld-listener-reduction", 132),
+  ]
+
   /// The names for IPv6.
   static let version6: [ICMPName] = [
     ICMPName("destination-unreachable", 1), ICMPName("no-route", 1, 0),
@@ -46,9 +52,7 @@ struct ICMPName {
     ICMPName("parameter-problem", 4), ICMPName("bad-header", 4, 0),
     ICMPName("unknown-header-type", 4, 1), ICMPName("unknown-option", 4, 2),
     ICMPName("echo-request", 128), ICMPName("ping", 128), ICMPName("echo-reply", 129),
-    ICMPName("pong", 129), ICMPName("mld-listener-query", 130),
-    ICMPName("mld-listener-report", 131), ICMPName("mld-listener-done", 132),
-    ICMPName("mld-listener-reduction", 132), ICMPName("router-solicitation", 133),
+    ICMPName("pong", 129), ICMPName("router-solicitation", 133),
     ICMPName("router-advertisement", 134), ICMPName("neighbour-solicitation", 135),
     ICMPName("neighbor-solicitation", 135), ICMPName("neighbour-advertisement", 136),
     ICMPName("neighbor-advertisement", 136), ICMPName("redirect", 137),
@@ -82,9 +86,11 @@ final class ICMPExtension: RuleExtension {
     _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let label = family == .ipv4 ? "ICMP" : "ICMPv6"
-    let names = family == .ipv4 ? ICMPName.version4 : ICMPName.version6
+    var names = family == .ipv4 ? ICMPName.version4 : ICMPName.version6
+    if family == .ipv6, context.release >= .v1_8_11 { names += ICMPName.listeners6 }
     let lower = value.lowercased()
-    let similar = value.isEmpty ? [] : names.filter { $0.name.lowercased().hasPrefix(lower) }
+    let similar =
+      value.isEmpty ? [] : names.filter { $0.name.lowercased().hasPrefix(lower) }
     if let exact = similar.first(where: { $0.name.utf8.count == value.utf8.count }) {
       result = ICMPMatch(type: exact.type, codes: exact.codes, inverted: inverted)
       return

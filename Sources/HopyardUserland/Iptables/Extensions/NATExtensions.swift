@@ -66,6 +66,9 @@ enum NATText {
         portText = text[text.index(after: colon)...]
         if addresses.contains(":") { throw .parameter("Bad IP address \"\(text)\"") }
       }
+    } else if text.hasPrefix(":"), !text.dropFirst().contains(":") {
+      addresses = ""
+      portText = text.dropFirst()
     } else if text.hasPrefix("[") {
       guard let bracket = text.firstIndex(of: "]") else {
         throw .parameter("Invalid address format")

@@ -121,9 +121,9 @@ final class ConnectionLabelExtension: RuleExtension {
       result.sets = true
       return
     }
-    warnings +=
-      "Warning: cannot open /etc/xtables/connlabel.conf: No such file or directory\n"
     guard let number = IptablesNumber.parse(value), let label = UInt16(exactly: number) else {
+      warnings +=
+        "Warning: cannot open /etc/xtables/connlabel.conf: No such file or directory\n"
       throw .parameter("label '\(value)' not found or invalid value")
     }
     result.label = label

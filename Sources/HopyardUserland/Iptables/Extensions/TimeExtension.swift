@@ -64,7 +64,7 @@ final class TimeExtension: RuleExtension {
 
   private static func weekDay(_ word: Substring) throws(IptablesFailure) -> Int {
     if let number = Int(word), (0...255).contains(number) {
-      if number == 0 { throw .parameter("0 is not a valid day specifier") }
+      if number == 0 { throw .parameter("No, the week does NOT begin with Sunday.") }
       return number
     }
     // Two letters say which day it is.
