@@ -86,7 +86,7 @@ extension Network {
   }
 
   /// An address of an endpoint as another one reaches it: one of a common subnet, else its first.
-  func address(of target: Endpoint, from sender: Endpoint) -> IPv4Address? {
+  func address(of target: NetworkPlace, from sender: NetworkPlace) -> IPv4Address? {
     if target.namespace === sender.namespace { return .loopback }
     let own = sender.addresses
     let all = target.addresses
@@ -117,7 +117,7 @@ extension Network {
   }
 
   func flow(
-    from endpoint: Endpoint,
+    from endpoint: NetworkPlace,
     to target: String,
     ipProtocol: String?,
     fail: (String) -> Problem
@@ -231,7 +231,7 @@ extension Network {
   }
 
   /// The addresses that a name has for an endpoint, sorted; empty if it has none.
-  func resolve(_ name: String, from endpoint: Endpoint) -> [String] {
+  func resolve(_ name: String, from endpoint: NetworkPlace) -> [String] {
     let program = endpoint.makeProgram("getent")
     let found = perform { () -> [String] in
       let all = try? await Resolver(program).lookup(name, .v4).addresses

@@ -87,7 +87,7 @@ extension Network {
     return problems
   }
 
-  private func place(of step: Scenario.Step) throws(Problem) -> Endpoint {
+  private func place(of step: Scenario.Step) throws(Problem) -> NetworkPlace {
     if let on = step.on { return try require(on, in: step.namespace) }
     if machines.count == 1, let only = machines.first {
       guard let namespace = step.namespace else { return only }

@@ -16,7 +16,7 @@ public final class Network {
   /// The clock that everything runs on.
   public let simulation: Simulation
   /// The machines by name, in the order of the file.
-  public private(set) var machines: [Endpoint] = []
+  public private(set) var machines: [NetworkPlace] = []
   /// Docker hosts and clusters.
   public private(set) var parts: [any NetworkPart] = []
   /// What the steps print, as they print it.
@@ -62,7 +62,7 @@ public final class Network {
 
   deinit { close() }
 
-  func add(_ machine: Endpoint) { machines.append(machine) }
+  func add(_ machine: NetworkPlace) { machines.append(machine) }
 
   func add(_ part: any NetworkPart) { parts.append(part) }
 
@@ -78,7 +78,7 @@ public final class Network {
 
   /// The place of a name: `machine`, `machine/namespace`, `machine/container` or
   /// `cluster/namespace/pod`.
-  public func endpoint(_ name: String, in namespace: String? = nil) -> Endpoint? {
+  public func endpoint(_ name: String, in namespace: String? = nil) -> NetworkPlace? {
     var path = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     if let namespace, !namespace.isEmpty { path.append(namespace) }
     guard let first = path.first else { return nil }
@@ -93,7 +93,7 @@ public final class Network {
       guard rest.count == 1, let found = machine.userland.machine.namespace(named: rest[0]) else {
         return nil
       }
-      return Endpoint(
+      return NetworkPlace(
         name: path.joined(separator: "/"),
         userland: machine.userland,
         namespace: found
@@ -108,7 +108,7 @@ public final class Network {
   /// All names, for errors.
   public var names: [String] { machines.map(\.name) + parts.flatMap { $0.endpoints.map(\.name) } }
 
-  func require(_ text: Scenario.Text, in namespace: Scenario.Text?) throws(Problem) -> Endpoint {
+  func require(_ text: Scenario.Text, in namespace: Scenario.Text?) throws(Problem) -> NetworkPlace {
     if let found = endpoint(text.text, in: namespace?.text) { return found }
     if endpoint(text.text) != nil, let namespace {
       throw namespace.node.problem("`\(text.text)' has no namespace `\(namespace.text)'")
@@ -162,7 +162,7 @@ public final class Network {
   }
 
   /// The shell of an endpoint, made on first use.
-  func session(_ endpoint: Endpoint, _ source: ShellSource) -> LabSession {
+  func session(_ endpoint: NetworkPlace, _ source: ShellSource) -> LabSession {
     if let known = sessions[endpoint.name] { return known }
     let session = LabSession(source: source, userland: endpoint.userland, prepare: endpoint.enter)
     session.onOutput = { [weak self] in self?.onOutput?($0) }
@@ -171,7 +171,7 @@ public final class Network {
   }
 
   /// Runs commands to their end.
-  func run(_ source: ShellSource, at endpoint: Endpoint) throws(Problem) -> CommandResult {
+  func run(_ source: ShellSource, at endpoint: NetworkPlace) throws(Problem) -> CommandResult {
     let problems = LabRunner.check(source, commands: endpoint.userland.commands)
     if let problem = problems.first { throw problem }
     let session = session(endpoint, source)

@@ -33,7 +33,7 @@ struct NetworkBuilder {
   // MARK: Machines
 
   /// Makes a machine with its network cards, which are not plugged in yet.
-  private func make(_ description: Scenario.Machine) throws(Problem) -> Endpoint {
+  private func make(_ description: Scenario.Machine) throws(Problem) -> NetworkPlace {
     let userland = MachineFactory.make(
       description.name,
       in: simulation,
@@ -63,7 +63,7 @@ struct NetworkBuilder {
         throw description.node.problem("cannot write \(path): \(error)")
       }
     }
-    return Endpoint(name: description.name, userland: userland, namespace: machine.root)
+    return NetworkPlace(name: description.name, userland: userland, namespace: machine.root)
   }
 
   /// Gives a machine its namespaces, addresses, settings and routes.
@@ -114,7 +114,7 @@ struct NetworkBuilder {
   private func command(
     _ text: String,
     _ node: YAMLNode,
-    _ endpoint: Endpoint
+    _ endpoint: NetworkPlace
   ) throws(Problem) {
     let source = ShellSource(name: node.file, text: text)
     let result: CommandResult
@@ -136,7 +136,7 @@ struct NetworkBuilder {
   private func listen(
     _ text: Scenario.Text,
     at address: IPv4Address,
-    _ endpoint: Endpoint
+    _ endpoint: NetworkPlace
   ) throws(Problem) {
     let words = text.text.split(separator: " ").map(String.init)
     let parts = (words.first ?? "").split(separator: "/").map(String.init)

@@ -10,7 +10,7 @@ let shippedScenarios: [String] = {
 
 @Suite struct ShippedScenarioTests {
   @Test func `there are scenarios`() {
-    #expect(shippedScenarios.count >= 2)
+    #expect(shippedScenarios.count >= 12)
   }
 
   @Test(arguments: shippedScenarios)

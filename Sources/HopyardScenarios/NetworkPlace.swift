@@ -4,7 +4,7 @@ public import HopyardUserland
 public import HopyardWire
 
 /// A place in a network where programs run: a machine, a namespace of it, a container or a pod.
-public struct Endpoint {
+public struct NetworkPlace {
   /// Its name: `machine`, `machine/namespace`, `machine/container` or `cluster/namespace/pod`.
   public let name: String
   /// The programs of its machine.
@@ -64,9 +64,9 @@ public protocol NetworkPart: AnyObject {
   /// The name in the scenario.
   var name: String { get }
   /// The place of a name below it, without its own; nil where there is none.
-  func endpoint(_ path: [String]) -> Endpoint?
+  func endpoint(_ path: [String]) -> NetworkPlace?
   /// All places, for probes; in the order of the file.
-  var endpoints: [Endpoint] { get }
+  var endpoints: [NetworkPlace] { get }
   /// What had to be assumed, each once, such as `db serves postgres on 5432`.
   var assumptions: [String] { get }
   /// Whether everything runs.
