@@ -33,6 +33,7 @@ struct HopyardCommand: ParsableCommand {
     version: HopyardVersion.text,
     subcommands: [
       RunCommand.self, CheckCommand.self, ShellCommand.self, TestCommand.self, WhyCommand.self,
+      NewCommand.self,
       RulesCommand.self, SchemaCommand.self,
     ]
   )

@@ -54,12 +54,18 @@ struct RunCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    if file != "-", Folder.isFolder(file) { return try manifestsRun.run(file) }
     let source = try LabFile.read(file)
     switch InputKind(source) {
     case .lab: try runLab(source)
-    case .scenario, .compose, .manifests: try scenarioRun.run(source)
+    case .manifests: try manifestsRun.run(file)
+    case .scenario, .compose: try scenarioRun.run(source)
     case .rules: try RulesCheckCommand.parse([file]).run()
     }
+  }
+
+  private var manifestsRun: ManifestsRun {
+    ManifestsRun(seed: lab.seed, pcap: pcap, pcapng: pcapng, json: json)
   }
 
   private var scenarioRun: ScenarioRun {

@@ -109,7 +109,7 @@ final class ClusterPart: NetworkPart {
 
   // MARK: Places
 
-  func endpoint(_ path: [String]) -> Endpoint? {
+  func endpoint(_ path: [String]) -> NetworkPlace? {
     guard let last = path.last, path.count <= 2 else { return nil }
     let found = cluster.pods.filter {
       $0.name == last && (path.count == 1 || $0.namespace == path[0])
@@ -121,20 +121,33 @@ final class ClusterPart: NetworkPart {
     }.map(make)
   }
 
-  private func make(_ pod: Cluster.PodPlace) -> Endpoint {
-    Endpoint(
+  private func make(_ pod: Cluster.PodPlace) -> NetworkPlace {
+    NetworkPlace(
       name: "\(name)/\(pod.namespace)/\(pod.name)",
       userland: pod.sandbox.userland,
       namespace: pod.sandbox.namespace
     ) { pod.sandbox.enter($0) }
   }
 
-  var endpoints: [Endpoint] { cluster.pods.map(make) }
+  var endpoints: [NetworkPlace] { cluster.pods.map(make) }
 
   var assumptions: [String] {
     cluster.assumptions.map {
       $0.hasPrefix("assumed: ") ? String($0.dropFirst("assumed: ".count)) : $0
     }
+  }
+
+  func probeTargets(outside: NetworkPlace?) -> [ProbeTarget] {
+    func targets(_ list: [Cluster.ProbeTarget], _ from: NetworkPlace) -> [ProbeTarget] {
+      list.map {
+        ProbeTarget(from: from, host: $0.host, port: $0.port, ipProtocol: $0.ipProtocol)
+      }
+    }
+    var all = outside.map { targets(cluster.publishedTargets, $0) } ?? []
+    for pod in cluster.pods where pod.namespace != "kube-system" {
+      all += targets(cluster.serviceTargets(from: pod.namespace), make(pod))
+    }
+    return all
   }
 
   var isReady: Bool { !hasTimedOut && cluster.isReady }

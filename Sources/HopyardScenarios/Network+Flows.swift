@@ -138,34 +138,13 @@ extension Network {
       title: "\(endpoint.name) > \(target)" + (kind == "tcp" ? "" : "/\(kind)"),
       result: .nxdomain
     )
-    let address: IPv4Address
-    if let literal = IPv4Address(String(host)) {
-      address = literal
-    } else if let named = self.endpoint(String(host)),
-      let found = self.address(of: named, from: endpoint)
-    {
-      address = found
-    } else {
-      let name = String(host)
-      let found = perform { () -> IPv4Address? in
-        let all = try? await Resolver(program).lookup(name, .v4).addresses
-        return all?.compactMap(\.v4).first
-      }
-      guard let found, let first = found else { return report }
-      address = first
+    guard let address = self.address(of: String(host), from: endpoint, program) else {
+      return report
     }
     let tracer = FlowTracer()
     let former = simulation.tracer
     simulation.tracer = tracer
-    let destination = port
-    report.result =
-      perform {
-        switch kind {
-        case "tcp": await Self.tryTCP(program, address, destination ?? 0)
-        case "udp": await Self.tryUDP(program, address, destination ?? 0)
-        default: await Self.tryICMP(program, address)
-        }
-      } ?? .timeout
+    report.result = send(kind, to: address, port ?? 0, by: program)
     simulation.tracer = former
     tracer.fill(
       &report,
@@ -174,6 +153,58 @@ extension Network {
       destination: port.map { "\(address):\($0)" } ?? "\(address)"
     )
     return report
+  }
+
+  /// The address that a name means at a sender: of a machine, container or pod, or what the name
+  /// resolves to there. Containers and pods first ask their resolver, as their programs do.
+  private func address(
+    of name: String,
+    from sender: NetworkPlace,
+    _ program: Program
+  ) -> IPv4Address? {
+    if let literal = IPv4Address(name) { return literal }
+    let named = endpoint(name).flatMap { address(of: $0, from: sender) }
+    let isPlain = name.contains("/") || machines.contains { $0.name == sender.name }
+    if isPlain, let named { return named }
+    let found = perform { () -> IPv4Address? in
+      let all = try? await Resolver(program).lookup(name, .v4).addresses
+      return all?.compactMap(\.v4).first
+    }
+    return found.flatMap { $0 } ?? named
+  }
+
+  /// Sends one flow without looking where it goes; the name is resolved at the sender only.
+  func quickFlow(
+    from sender: NetworkPlace,
+    to name: String,
+    port: UInt16,
+    ipProtocol: String
+  ) -> FlowReport.Result {
+    let program = sender.makeProgram("probe")
+    var address = IPv4Address(name)
+    if address == nil {
+      address = perform { () -> IPv4Address? in
+        let all = try? await Resolver(program).lookup(name, .v4).addresses
+        return all?.compactMap(\.v4).first
+      }.flatMap { $0 }
+    }
+    guard let address else { return .nxdomain }
+    return send(ipProtocol, to: address, port, by: program)
+  }
+
+  private func send(
+    _ kind: String,
+    to address: IPv4Address,
+    _ port: UInt16,
+    by program: Program
+  ) -> FlowReport.Result {
+    perform {
+      switch kind {
+      case "tcp": await Self.tryTCP(program, address, port)
+      case "udp": await Self.tryUDP(program, address, port)
+      default: await Self.tryICMP(program, address)
+      }
+    } ?? .timeout
   }
 
   private static func tryTCP(

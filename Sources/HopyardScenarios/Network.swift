@@ -108,7 +108,8 @@ public final class Network {
   /// All names, for errors.
   public var names: [String] { machines.map(\.name) + parts.flatMap { $0.endpoints.map(\.name) } }
 
-  func require(_ text: Scenario.Text, in namespace: Scenario.Text?) throws(Problem) -> NetworkPlace {
+  func require(_ text: Scenario.Text, in namespace: Scenario.Text?) throws(Problem) -> NetworkPlace
+  {
     if let found = endpoint(text.text, in: namespace?.text) { return found }
     if endpoint(text.text) != nil, let namespace {
       throw namespace.node.problem("`\(text.text)' has no namespace `\(namespace.text)'")

@@ -207,7 +207,7 @@ struct NetworkBuilder {
   /// Nodes that no link names are at a switch of their own, with the machines that have a card left
   /// over.
   private func connectNodes(of cluster: Scenario.Cluster) {
-    func loose(_ endpoint: Endpoint) -> [EthernetDevice] {
+    func loose(_ endpoint: NetworkPlace) -> [EthernetDevice] {
       endpoint.namespace.devices.all.compactMap { $0 as? EthernetDevice }.filter { $0.cable == nil }
     }
     let nodes = cluster.machines.compactMap { network.endpoint($0.name) }.flatMap(loose)

@@ -71,4 +71,27 @@ public protocol NetworkPart: AnyObject {
   var assumptions: [String] { get }
   /// Whether everything runs.
   var isReady: Bool { get }
+  /// The flows to try where nothing says what to expect: what is published, from a machine outside,
+  /// and every service name from every container.
+  func probeTargets(outside: NetworkPlace?) -> [ProbeTarget]
+}
+
+/// A flow to try.
+public struct ProbeTarget {
+  /// Who sends it.
+  public var from: NetworkPlace
+  /// The address, or the name that is resolved at the sender.
+  public var host: String
+  /// The port.
+  public var port: UInt16
+  /// The protocol.
+  public var ipProtocol: IPProtocol
+
+  /// Describes a flow.
+  public init(from: NetworkPlace, host: String, port: UInt16, ipProtocol: IPProtocol) {
+    self.from = from
+    self.host = host
+    self.port = port
+    self.ipProtocol = ipProtocol
+  }
 }

@@ -148,7 +148,9 @@ public struct Scenario: Sendable {
   /// The file's name, as errors print it.
   public let file: String
   /// The folder that paths in it start from.
-  public let directory: String
+  public internal(set) var directory: String
+  /// The file's text.
+  let source: String
   /// What the scenario shows, in one line.
   public var title = ""
   /// The lesson: one idea, what to see, a question.
@@ -169,7 +171,8 @@ public struct Scenario: Sendable {
   var steps: [Step] = []
   var expectations: [Expectation] = []
 
-  init(file: String, directory: String) {
+  init(file: String, directory: String, source: String) {
+    self.source = source
     self.file = file
     self.directory = directory
   }

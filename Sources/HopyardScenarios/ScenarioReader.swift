@@ -13,7 +13,7 @@ struct ScenarioReader {
     var directory = file.split(separator: "/", omittingEmptySubsequences: false).dropLast()
       .joined(separator: "/")
     if directory.isEmpty { directory = file.hasPrefix("/") ? "/" : "." }
-    var scenario = Scenario(file: file, directory: directory)
+    var scenario = Scenario(file: file, directory: directory, source: text)
     scenario.title = try fields["title"]?.string("the title") ?? ""
     scenario.about = try fields["about"]?.string("the lesson") ?? ""
     if let node = fields["options"] { try readOptions(node, &scenario) }

@@ -34,6 +34,13 @@ enum GitHub {
 
 /// Lists the files of folders.
 enum Folder {
+  /// Whether a path names a folder.
+  static func isFolder(_ path: String) -> Bool {
+    guard let directory = opendir(path) else { return false }
+    closedir(directory)
+    return true
+  }
+
   /// The paths of a folder's files, sorted, deep; a file is itself.
   static func files(_ path: String) -> [String] {
     guard let directory = opendir(path) else { return [path] }

@@ -58,6 +58,10 @@ struct WhyCommand: ParsableCommand {
 enum NetworkInput {
   /// The network of a scenario.
   static func network(of source: ShellSource) throws(Problem) -> Network {
+    if case .manifests = InputKind(source) {
+      let text = ScenarioDraft.around(manifests: source.name)
+      return try ScenarioDraft.network(text, for: source.name)
+    }
     let text = String(decoding: source.bytes, as: UTF8.self)
     return try Network(text: text, file: source.name)
   }
