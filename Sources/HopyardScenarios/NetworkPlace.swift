@@ -76,6 +76,14 @@ public protocol NetworkPart: AnyObject {
   func probeTargets(outside: NetworkPlace?) -> [ProbeTarget]
 }
 
+extension NetworkPart {
+  /// Nothing to try.
+  public func probeTargets(outside: NetworkPlace?) -> [ProbeTarget] { [] }
+}
+
+/// The places of this module, which are others than the endpoints of Docker's networks.
+typealias Endpoint = NetworkPlace
+
 /// A flow to try.
 public struct ProbeTarget {
   /// Who sends it.
