@@ -36,6 +36,10 @@ enum ConntrackCommand {
       }
     }
     guard let operation = options.operation else {
+      if arguments.isEmpty {
+        try await process.print(ConntrackUsage.text)
+        return 0
+      }
       return try await fail(process, "Need to specify a command")
     }
     let namespace = process.namespace
@@ -44,14 +48,15 @@ enum ConntrackCommand {
       try await process.print(title + "\n")
       return 0
     case .help:
-      try await process.print(usage)
+      try await process.print(ConntrackUsage.text)
       return 0
     case .list: return try await list(process, namespace, options)
     case .get: return try await get(process, namespace, options)
     case .delete: return try await delete(process, namespace, options)
     case .update: return try await update(process, namespace, options)
+    case .create: return try await create(process, namespace, options)
     case .flush:
-      if options.table == .conntrack { namespace.netfilter.connections.flush() }
+      if options.table == .conntrack { namespace.netfilter.connections.flush(by: process.pid) }
       let what = options.table == .expect ? "expectation" : "connection tracking"
       try await tell(process, "\(what) table has been emptied.")
       return 0
@@ -87,11 +92,14 @@ enum ConntrackCommand {
 
   private static func lines(
     _ records: [ConntrackRecord],
-    _ options: ConntrackOptions
+    _ options: ConntrackOptions,
+    users: Int = 1
   ) -> String {
     // The kernel lists by the places of a hash with a random seed; newest first is as good.
     records.reversed().map { record in
+      if options.format == .save { return ConntrackText.command(record) + "\n" }
       var style = style(options)
+      style.users = users
       // A connection that announces others is held by its helper as well.
       if record.helper != nil { style.users = 2 }
       return ConntrackText.line(record, style) + "\n"
@@ -114,6 +122,11 @@ enum ConntrackCommand {
     }
     let records =
       options.table == .conntrack ? connections.records().filter { options.accepts($0) } : []
+    if options.format == .xml {
+      try await process.print(ConntrackText.document(records.reversed()))
+      try await tell(process, "\(records.count) flow entries have been shown.")
+      return 0
+    }
     try await tell(process, "\(records.count) flow entries have been shown.")
     try await process.print(lines(records, options))
     return 0
@@ -124,6 +137,9 @@ enum ConntrackCommand {
     _ namespace: NetworkNamespace,
     _ options: ConntrackOptions
   ) async throws(ProcessExit) -> Int32 {
+    guard options.source != nil, options.destination != nil else {
+      return try await fail(process, "you have to specify `--src' and `--dst'")
+    }
     guard
       let record = namespace.netfilter.connections.records().first(where: { options.accepts($0) })
     else {
@@ -146,7 +162,10 @@ enum ConntrackCommand {
   ) async throws(ProcessExit) -> Int32 {
     let removed =
       options.table == .conntrack
-      ? namespace.netfilter.connections.remove(where: { options.accepts($0) }) : []
+      ? namespace.netfilter.connections.remove(
+        by: process.pid,
+        where: { options.accepts($0) }
+      ) : []
     try await tell(process, "\(removed.count) flow entries have been deleted.")
     try await process.print(lines(removed, options))
     return removed.isEmpty ? 1 : 0
@@ -157,19 +176,87 @@ enum ConntrackCommand {
     _ namespace: NetworkNamespace,
     _ options: ConntrackOptions
   ) async throws(ProcessExit) -> Int32 {
+    if options.zone != nil {
+      return try await fail(process, "Illegal option `--zone' with this command")
+    }
     var filter = options
     filter.mark = nil
-    let changed = namespace.netfilter.connections.update { record in
+    filter.status = []
+    let connections = namespace.netfilter.connections
+    // Only one connection, named by all that its tuple holds, can be changed: what this version of
+    // the tool sends for others is refused by the kernel.
+    if !options.isExact, connections.records().contains(where: { filter.accepts($0) }) {
+      let reason = "Operation failed: Operation not supported"
+      try await process.printError("\(reason)\n")
+      try await tell(process, reason)
+      return 1
+    }
+    let changed = connections.update { record in
       guard filter.accepts(record) else { return false }
       if let mark = options.mark {
         record.mark = record.mark & ~mark.mask ^ mark.value
       }
       if let timeout = options.newTimeout { record.timeout = timeout }
+      record.status.formUnion(options.status)
       return true
     }
     try await tell(process, "\(changed.count) flow entries have been updated.")
-    try await process.print(lines(changed, options))
+    try await process.print(lines(changed, options, users: 2))
     return changed.isEmpty ? 1 : 0
+  }
+
+  private static func create(
+    _ process: Process,
+    _ namespace: NetworkNamespace,
+    _ options: ConntrackOptions
+  ) async throws(ProcessExit) -> Int32 {
+    guard let ipProtocol = options.ipProtocol else {
+      return try await fail(process, "You need to supply the `--protonum' option for this command")
+    }
+    guard let timeout = options.newTimeout else {
+      return try await fail(process, "You need to supply the `--timeout' option for this command")
+    }
+    guard let source = options.source?.address, let destination = options.destination?.address
+    else {
+      return try await fail(
+        process,
+        options.source == nil
+          ? "You need to supply the `--orig-src' option for this command"
+          : "You need to supply the `--orig-dst' option for this command"
+      )
+    }
+    let isICMP = ipProtocol == .icmp
+    let kind = UInt16(options.icmpType ?? 0) << 8 | UInt16(options.icmpCode ?? 0)
+    var creation = ConntrackCreation(
+      protocol: ipProtocol,
+      original: .init(
+        source: source,
+        destination: destination,
+        sourcePort: isICMP ? options.icmpID ?? 0 : options.sourcePort ?? 0,
+        destinationPort: isICMP ? kind : options.destinationPort ?? 0
+      ),
+      timeout: timeout
+    )
+    if !isICMP, options.replySource != nil || options.replyDestination != nil {
+      creation.reply = .init(
+        source: options.replySource?.address ?? destination,
+        destination: options.replyDestination?.address ?? source,
+        sourcePort: options.replySourcePort ?? options.destinationPort ?? 0,
+        destinationPort: options.replyDestinationPort ?? options.sourcePort ?? 0
+      )
+    }
+    creation.status = options.status
+    creation.mark = options.mark?.value ?? 0
+    creation.zone = options.zone ?? 0
+    creation.tcpState = options.state
+    creation.sourceTranslation = options.sourceTranslation
+    creation.destinationTranslation = options.destinationTranslation
+    guard namespace.netfilter.connections.create(creation) else {
+      try await tell(process, "Operation failed: Such conntrack exists, try -U to update")
+      return 1
+    }
+    try await tell(process, "1 flow entries have been created.")
+    return 0
   }
 
   private static func statistics(_ counters: ConntrackStatistics) -> String {
@@ -195,7 +282,8 @@ enum ConntrackCommand {
     let queue = EventQueue()
     let connections = namespace.netfilter.connections
     let listener = connections.addListener { event in
-      guard let line = line(event, options) else { return }
+      guard var line = line(event, options) else { return }
+      if options.showsTime { line = time(process) + line }
       queue.lines.append(line)
       queue.count += 1
       queue.arrived.wakeAll()
@@ -215,6 +303,14 @@ enum ConntrackCommand {
     return 0
   }
 
+  /// The clock as `-o timestamp` shows it before events.
+  private static func time(_ process: Process) -> String {
+    let clock = process.wallClock
+    let micros = String(clock.nanoseconds / 1_000)
+    let fraction = String(repeating: "0", count: max(0, 6 - micros.utf8.count)) + micros
+    return "[\(clock.seconds).\(fraction)]\t"
+  }
+
   private static func line(_ event: ConntrackEvent, _ options: ConntrackOptions) -> String? {
     let word: String
     switch event.kind {
@@ -227,25 +323,9 @@ enum ConntrackCommand {
     style.isEvent = true
     let tag = "[\(word)] "
     let padding = String(repeating: " ", count: max(0, 10 - tag.utf8.count))
-    let end = event.byUserspace ? " [USERSPACE] portid=\(event.record.id & 0x7fff_ffff)" : ""
+    let end = event.byUserspace ? " [USERSPACE] portid=\(event.process)" : ""
     return padding + tag + ConntrackText.line(event.record, style) + end + "\n"
   }
-
-  private static let usage = """
-    Command line interface for the connection tracking system. Version 1.4.7
-    Usage: conntrack [commands] [options]
-
-    Commands:
-      -L [table] [options]\t\tList conntrack or expectation table
-      -G [table] parameters\t\tGet conntrack or expectation
-      -D [table] parameters\t\tDelete conntrack or expectation
-      -U [table] parameters\t\tUpdate a conntrack
-      -E [table] [options]\t\tShow events
-      -F [table]\t\t\tFlush table
-      -C [table]\t\t\tShow counter
-      -S\t\t\t\tShow statistics
-
-    """
 }
 
 extension CommandTable {

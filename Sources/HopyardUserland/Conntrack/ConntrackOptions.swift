@@ -4,7 +4,7 @@ import HopyardWire
 /// The arguments of conntrack(8).
 struct ConntrackOptions {
   enum Operation {
-    case list, delete, event, flush, count, statistics, get, update, help, version
+    case list, delete, create, event, flush, count, statistics, get, update, help, version
   }
 
   enum Table: Equatable {
@@ -49,6 +49,9 @@ struct ConntrackOptions {
   var zone: UInt16?
   var originalZone: UInt16?
   var replyZone: UInt16?
+  var wantsUnreplied = false
+  var sourceTranslation: IPv4Address?
+  var destinationTranslation: IPv4Address?
   var wantsSourceNAT = false
   var wantsDestinationNAT = false
   var wantsAnyNAT = false
@@ -56,17 +59,25 @@ struct ConntrackOptions {
   var events: Set<String> = ["NEW", "UPDATE", "DESTROY"]
   var isExtended = false
   var showsID = false
+  /// `-o xml` or `-o save`.
+  var format = Format.plain
+  var showsTime = false
+
+  enum Format {
+    case plain, xml, save
+  }
 
   private static let operations: [String: Operation] = [
     "-L": .list, "--dump": .list, "-D": .delete, "--delete": .delete, "-E": .event,
     "--event": .event, "-F": .flush, "--flush": .flush, "-C": .count, "--count": .count,
     "-S": .statistics, "--stats": .statistics, "-G": .get, "--get": .get, "-U": .update,
-    "--update": .update, "-h": .help, "--help": .help, "-V": .version, "--version": .version,
+    "--update": .update, "-I": .create, "--create": .create, "-h": .help, "--help": .help,
+    "-V": .version, "--version": .version,
   ]
 
   /// Options that the real command has and the model lacks.
   private static let refused: Set<String> = [
-    "-I", "--create", "-A", "--add", "-R", "--load-file", "-z", "--zero", "-l", "--label",
+    "-A", "--add", "-R", "--load-file", "-l", "--label",
     "--label-add", "--label-del", "--tuple-src", "--tuple-dst", "--mask-src", "--mask-dst",
     "-a", "--any-nat-range", "-N",
   ]
@@ -118,6 +129,7 @@ struct ConntrackOptions {
         if attached == nil, index < arguments.count, let word = arguments[index],
           !word.hasPrefix("-")
         {
+          setTranslation(option, word)
           index += 1
         }
         continue
@@ -145,6 +157,16 @@ struct ConntrackOptions {
     }
   }
 
+  /// Whether all parts of a tuple are given.
+  var isExact: Bool {
+    guard let source, let destination, source.mask == .max, destination.mask == .max,
+      let ipProtocol
+    else { return false }
+    if ipProtocol.hasPorts { return sourcePort != nil && destinationPort != nil }
+    if ipProtocol == .icmp { return icmpType != nil && icmpCode != nil && icmpID != nil }
+    return true
+  }
+
   private mutating func setTable(_ word: String) throws(Failure) {
     switch word {
     case "conntrack": table = .conntrack
@@ -165,9 +187,22 @@ struct ConntrackOptions {
     case "-n", "--src-nat": wantsSourceNAT = true
     case "-g", "--dst-nat": wantsDestinationNAT = true
     case "-j", "--any-nat": wantsAnyNAT = true
+    // Counters are only there where they are counted; setting them to zero shows nothing else.
+    case "-z", "--zero": break
     default: return false
     }
     return true
+  }
+
+  private mutating func setTranslation(_ option: String, _ word: String) {
+    guard let address = IPv4Address(word.split(separator: ":").first.map(String.init) ?? "") else {
+      return
+    }
+    switch option {
+    case "-n", "--src-nat": sourceTranslation = address
+    case "-g", "--dst-nat": destinationTranslation = address
+    default: break
+    }
   }
 
   private static func takesValue(_ option: String, _ ipProtocol: IPProtocol?) -> Bool {
@@ -236,7 +271,8 @@ struct ConntrackOptions {
       case "DST_NAT": status.insert(.destinationNAT)
       case "CONFIRMED": status.insert(.confirmed)
       case "UNSET": break
-      default: throw .usage("Bad status `\(word)'")
+      case "UNREPLIED": wantsUnreplied = true
+      default: throw .usage("Bad parameter `\(word)'")
       }
     }
   }
@@ -258,9 +294,12 @@ struct ConntrackOptions {
       switch word {
       case "extended": isExtended = true
       case "id": showsID = true
-      case "xml", "save", "timestamp", "ktimestamp", "labels", "userspace":
+      case "xml": format = .xml
+      case "save": format = .save
+      case "timestamp": showsTime = true
+      case "ktimestamp", "labels", "userspace":
         throw .refused(place, "the output format `\(word)' of conntrack is not modelled")
-      default: throw .usage("unknown output type `\(word)'")
+      default: throw .usage("Bad parameter `\(word)'")
       }
     }
   }
@@ -275,7 +314,7 @@ struct ConntrackOptions {
       return Network(address: address, mask: length == 0 ? 0 : .max << (32 - length))
     }
     guard let mask = IPv4Address(parts[1]) else {
-      throw .usage("Invalid netmask for IP address `\(text)'")
+      throw .usage("Invalid netmask")
     }
     return Network(address: address, mask: mask.rawValue)
   }
@@ -331,11 +370,41 @@ extension ConntrackOptions {
     if let zone, !isOneZone || record.original.zone != zone { return false }
     if let originalZone, isOneZone || record.original.zone != originalZone { return false }
     if let replyZone, isOneZone || record.reply.zone != replyZone { return false }
-    if wantsSourceNAT, !record.status.contains(.sourceNAT) { return false }
-    if wantsDestinationNAT, !record.status.contains(.destinationNAT) { return false }
-    if wantsAnyNAT, record.status.isDisjoint(with: [.sourceNAT, .destinationNAT]) {
+    if wantsUnreplied, record.status.contains(.seenReply) { return false }
+    if wantsSourceNAT, !Self.showsSourceNAT(record, sourceTranslation) { return false }
+    if wantsDestinationNAT, !Self.showsDestinationNAT(record, destinationTranslation) {
+      return false
+    }
+    if wantsAnyNAT, !Self.showsSourceNAT(record, nil), !Self.showsDestinationNAT(record, nil) {
       return false
     }
     return true
+  }
+
+  /// Whether the tool takes the source for translated: it compares the two directions once
+  /// translation was decided, and with ICMP it compares an identifier with a type.
+  private static func showsSourceNAT(
+    _ record: ConntrackRecord,
+    _ address: IPv4Address?
+  ) -> Bool {
+    guard record.status.contains(.sourceNATDone) else { return false }
+    if let address { return record.reply.destination == address }
+    if record.reply.destination != record.original.source { return true }
+    return record.protocol == .icmp
+      ? record.original.icmpID != UInt16(record.reply.icmpType) << 8 | UInt16(record.reply.icmpCode)
+      : record.reply.destinationPort != record.original.sourcePort
+  }
+
+  private static func showsDestinationNAT(
+    _ record: ConntrackRecord,
+    _ address: IPv4Address?
+  ) -> Bool {
+    guard record.status.contains(.destinationNATDone) else { return false }
+    if let address { return record.reply.source == address }
+    if record.reply.source != record.original.destination { return true }
+    return record.protocol == .icmp
+      ? record.reply.icmpID
+        != UInt16(record.original.icmpType) << 8 | UInt16(record.original.icmpCode)
+      : record.reply.sourcePort != record.original.destinationPort
   }
 }

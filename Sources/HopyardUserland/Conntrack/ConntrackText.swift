@@ -78,4 +78,62 @@ public enum ConntrackText {
   private static func counters(_ record: ConntrackTupleRecord) -> String {
     "packets=\(record.packets) bytes=\(record.bytes) "
   }
+
+  // MARK: Other formats
+
+  /// The arguments of conntrack(8) that would make a connection (`-o save`).
+  static func command(_ record: ConntrackRecord) -> String {
+    var status: [String] = []
+    if record.status.contains(.seenReply) { status.append("SEEN_REPLY") }
+    if record.status.contains(.assured) { status.append("ASSURED") }
+    if status.isEmpty { status = ["UNSET"] }
+    var text = "-A -t \(record.timeout) -u \(status.joined(separator: ","))"
+    text += " -s \(record.original.source) -d \(record.original.destination)"
+    text += " -r \(record.reply.source) -q \(record.reply.destination)"
+    text += " -p \(protocolName(record.protocol))"
+    if record.protocol.hasPorts {
+      text += " --sport \(record.original.sourcePort) --dport \(record.original.destinationPort)"
+      text += " --reply-port-src \(record.reply.sourcePort)"
+      text += " --reply-port-dst \(record.reply.destinationPort)"
+    } else if record.protocol == .icmp {
+      text += " --icmp-type \(record.original.icmpType) --icmp-code \(record.original.icmpCode)"
+      text += " --icmp-id \(record.original.icmpID)"
+    }
+    if let state = record.tcpState { text += " --state \(state.name)" }
+    return text
+  }
+
+  /// The document of `-o xml`.
+  static func document(_ records: [ConntrackRecord]) -> String {
+    "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<conntrack>\n"
+      + records.map { element($0) + "\n" }.joined() + "</conntrack>\n"
+  }
+
+  private static func element(_ record: ConntrackRecord) -> String {
+    let number = record.protocol.rawValue
+    let name = protocolName(record.protocol)
+    func direction(_ tuple: ConntrackTupleRecord, _ name: String, _ layer: String) -> String {
+      var text = "<meta direction=\"\(name)\"><layer3 protonum=\"2\" protoname=\"ipv4\">"
+      text += "<src>\(tuple.source)</src><dst>\(tuple.destination)</dst></layer3>\(layer)"
+      if record.protocol.hasPorts {
+        text += "<sport>\(tuple.sourcePort)</sport><dport>\(tuple.destinationPort)</dport>"
+      }
+      text += "</layer4>"
+      if record.isAccounted {
+        text += "<counters><packets>\(tuple.packets)</packets><bytes>\(tuple.bytes)</bytes>"
+        text += "</counters>"
+      }
+      return text + "</meta>"
+    }
+    let layer = "<layer4 protonum=\"\(number)\" protoname=\"\(name)\">"
+    var text = "<flow>" + direction(record.original, "original", layer)
+    text += direction(record.reply, "reply", layer) + "<meta direction=\"independent\">"
+    if let state = record.tcpState { text += "<state>\(state.name)</state>" }
+    text += "<timeout>\(record.timeout)</timeout><mark>\(record.mark)</mark>"
+    if record.original.zone != 0 { text += "<zone>\(record.original.zone)</zone>" }
+    text += "<use>1</use><id>\(record.id)</id>"
+    if record.status.contains(.assured) { text += "<assured/>" }
+    if !record.status.contains(.seenReply) { text += "<unreplied/>" }
+    return text + "</meta></flow>"
+  }
 }

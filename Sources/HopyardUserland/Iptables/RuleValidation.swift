@@ -95,6 +95,7 @@ enum RuleValidation {
     case .sourcePrefix, .destinationPrefix: table == .mangle
     case .synproxy: needs(6, rule)
     case .dscp: table == .mangle
+    case .set(let change): change.map == nil || table == .mangle
     case .trace: table == .raw || variant == .nft
     case .tcpMSS:
       needs(6, rule) && (variant == .nft || rule.matches.contains { isSYN($0) })
@@ -153,6 +154,8 @@ enum RuleValidation {
     case .destinationPrefix: hooks.formIntersection([.prerouting, .output])
     case .synproxy: hooks.formIntersection([.input, .forward])
     case .classify: hooks.formIntersection([.forward, .output, .postrouting])
+    case .set(let change) where change.mapsPriority || change.mapsQueue:
+      hooks.formIntersection([.forward, .output, .postrouting])
     case .tcpMSS(.clampToPMTU): hooks.formIntersection([.forward, .output, .postrouting])
     default: break
     }

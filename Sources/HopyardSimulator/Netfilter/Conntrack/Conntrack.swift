@@ -87,6 +87,8 @@ public final class Conntrack {
   /// Whether packets pass untouched, as a probe wants it that plays a packet of no connection.
   @exclusivity(unchecked) var isSuspended = false
   private var lastListener = 0
+  /// The process whose command removes entries.
+  var remover: Int32 = 0
 
   init(simulation: Simulation) {
     self.simulation = simulation
@@ -435,7 +437,8 @@ public final class Conntrack {
     let event = ConntrackEvent(
       kind: isNew ? .new : .update,
       record: ConntrackRecord(entry.pointee, at: core.now),
-      byUserspace: false
+      byUserspace: false,
+      process: 0
     )
     for listener in listeners { listener.body(event) }
   }
@@ -445,7 +448,8 @@ public final class Conntrack {
     let event = ConntrackEvent(
       kind: .destroy,
       record: ConntrackRecord(entry.pointee, at: core.now),
-      byUserspace: byUserspace
+      byUserspace: byUserspace,
+      process: remover
     )
     for listener in listeners { listener.body(event) }
   }

@@ -101,6 +101,8 @@ public struct ConntrackEvent: Sendable {
   public let record: ConntrackRecord
   /// Whether a command removed it.
   public let byUserspace: Bool
+  /// The process that removed it.
+  public let process: Int32
 }
 
 /// The counters that `conntrack -S` prints.
@@ -151,9 +153,13 @@ public struct ConntrackExpectation: Sendable {
 }
 
 extension Conntrack {
-  /// The number of entries.
+  /// The number of entries; those that have expired count until the collector comes, which is
+  /// about once a minute.
   public var count: Int {
-    expire()
+    let limit = simulation.now.nanoseconds &- Int64.seconds(60)
+    for index in table.confirmedIndices() where table.entry(index).pointee.deadline <= limit {
+      kill(index)
+    }
     return table.count
   }
 
@@ -167,8 +173,12 @@ extension Conntrack {
 
   /// Removes the connections for which `isWanted` is true, and returns them as they were.
   @discardableResult
-  public func remove(where isWanted: (ConntrackRecord) -> Bool) -> [ConntrackRecord] {
+  public func remove(
+    by process: Int32 = 0,
+    where isWanted: (ConntrackRecord) -> Bool
+  ) -> [ConntrackRecord] {
     expire()
+    remover = process
     var removed: [ConntrackRecord] = []
     for index in table.confirmedIndices() {
       let record = ConntrackRecord(table.entry(index).pointee, at: core.now)
@@ -180,7 +190,7 @@ extension Conntrack {
   }
 
   /// Removes all connections.
-  public func flush() { remove { _ in true } }
+  public func flush(by process: Int32 = 0) { remove(by: process) { _ in true } }
 
   /// Changes connections, as `conntrack -U` does.
   public func update(_ change: (inout ConntrackRecord) -> Bool) -> [ConntrackRecord] {
@@ -197,6 +207,10 @@ extension Conntrack {
       }
       if record.timeout != before.timeout {
         entry.pointee.deadline = (core.now + .seconds(Int64(record.timeout))).nanoseconds
+      }
+      if record.status != before.status {
+        entry.pointee.status.formUnion(record.status)
+        entry.pointee.changes.insert(.assured)
       }
       if entry.pointee.changes != [] { tell(entry) }
       changed.append(record)

@@ -129,7 +129,9 @@ public final class IPSet {
       } else {
         if let answer = exact(probe, visit) { return answer }
         // A network that stands for other interfaces hides the wider ones.
-        if type.hasInterface, networks[network(probe)] != nil { return .absent }
+        if type.hasInterface, networks[network(probe)] != nil, storage.find(probe) < 0 {
+          return .absent
+        }
       }
     }
     return .absent
