@@ -172,6 +172,13 @@ final class NeighbourTable<Output: NeighbourOutput> {
     rehash()
   }
 
+  /// Whether a packet of a socket still waits for a neighbour's address.
+  func holdsPacket(ofSocket socket: UInt32) -> Bool {
+    slots.contains { entry in
+      entry.map { !$0.isDead && $0.queue.contains(socket: socket) } ?? false
+    }
+  }
+
   /// Forgets the entries of a device, but for permanent ones where they are kept.
   func removeAll(on device: UInt32, keepingPermanent: Bool = false) {
     for entry in entries where entry.device == device {

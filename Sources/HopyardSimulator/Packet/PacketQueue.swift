@@ -53,6 +53,16 @@ struct PacketQueue: ~Copyable {
 }
 
 extension PacketQueue {
+  /// Whether a packet of a socket waits.
+  func contains(socket: UInt32) -> Bool {
+    var slot = firstSlot
+    while let current = slot {
+      if current.pointee.metadata.socket == socket { return true }
+      slot = current.pointee.next
+    }
+    return false
+  }
+
   /// Looks at the packet that is next without taking it.
   func peek<R>(_ body: (borrowing Packet) -> R) -> R? {
     guard let slot = firstSlot else { return nil }

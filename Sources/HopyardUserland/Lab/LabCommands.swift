@@ -11,6 +11,7 @@ extension CommandTable {
     table.add(BrctlCommand.command)
     table.addConntrackCommand()
     table.addIpsetCommand()
+    table.addNftCommand()
     table.addIptables(plain: iptables == .nft ? .nft : .legacy)
     return table
   }

@@ -26,6 +26,10 @@ public final class LiveTable {
     didSet { pool.noteEdit() }
   }
 
+  /// The chains in the order in which they were first written to, as nft(8) lists them: a base chain
+  /// that nobody has written to is not there.
+  public private(set) var chainsByAge: [String] = []
+
   private let pool: ChainPool
   private var sealed: ChainTable
   private var activities: [ChainActivity?]
@@ -156,6 +160,11 @@ public final class LiveTable {
     guard chainIndex(name) == nil else { throw .chainExists }
     let place = insertionIndex(name)
     draft?.insert(DraftChain(name: name), at: place)
+    note(name)
+  }
+
+  private func note(_ name: String) {
+    if !chainsByAge.contains(name) { chainsByAge.append(name) }
   }
 
   /// Removes a user's chain that is empty and that no rule jumps to.
@@ -166,6 +175,7 @@ public final class LiveTable {
     guard referenceCount(ofChain: name) == 0 else { throw .inUse }
     guard ruleCount(ofChain: name) == 0 else { throw .notEmpty }
     draft?.remove(at: index)
+    chainsByAge.removeAll { $0 == name }
   }
 
   /// Renames a user's chain; the rules that jump to it follow.
@@ -177,6 +187,7 @@ public final class LiveTable {
       throw .wrongKind
     }
     chain.name = newName
+    chainsByAge = chainsByAge.map { $0 == name ? newName : $0 }
     let place = insertionIndex(newName)
     draft?.insert(chain, at: place)
     for other in draft?.indices ?? 0..<0
@@ -200,6 +211,7 @@ public final class LiveTable {
     beginEdit()
     guard let index = chainIndex(name) else { throw .noSuchChain }
     guard draft?[index].hook != nil else { throw .wrongKind }
+    note(name)
     draft?[index].policy = policy
     draft?[index].setsPolicy = true
     if let counters { draft?[index].policyCounters = counters }
@@ -214,6 +226,7 @@ public final class LiveTable {
   ) throws(TableEditError) {
     beginEdit()
     guard let index = chainIndex(name) else { throw .noSuchChain }
+    note(name)
     let count = draft?[index].ruleCount ?? 0
     let place = position ?? count
     guard place >= 0, place <= count else { throw .noSuchRule }

@@ -61,8 +61,11 @@ extension TCPSocket {
       retransmissionTimeout = min(retransmissionTimeout * 2, Self.maximumTimeout)
     }
     startRetransmitTimer()
-    send(flags, sequence: initialSend)
+    if !isHeldBack { send(flags, sequence: initialSend) }
   }
+
+  /// Whether what would be sent again has not left this host yet, which makes sending it useless.
+  private var isHeldBack: Bool { stack.neighbours.holdsPacket(ofSocket: number) }
 
   /// Sends the first segment that is not acknowledged again.
   func retransmitFirst() { retransmit(from: sendUnacknowledged) }
@@ -73,6 +76,7 @@ extension TCPSocket {
     let available = sendBuffer.count - sendHead
     let sent = min(Int(sendNext &- sendUnacknowledged) - (isFinSent ? 1 : 0), available)
     let count = min(sent - offset, maximumSegment)
+    if isHeldBack { return }
     stack.counters.count(.tcpRetransSegs)
     if count > 0 {
       var flags: SegmentFlags = .ack
