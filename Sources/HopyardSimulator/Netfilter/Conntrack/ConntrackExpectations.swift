@@ -37,7 +37,7 @@ extension Conntrack {
     readFTP(packet, index, ConntrackInfo.direction(info))
   }
 
-  /// Finds `PORT a,b,c,d,e,f` of the client or the server's answer 227 to PASV.
+  /// Finds what the client's PORT or EPRT, or the server's answer to PASV or EPSV announces.
   private func readFTP(
     _ packet: borrowing Packet,
     _ index: UInt32,
@@ -51,40 +51,65 @@ extension Conntrack {
     let text = packet.withBytes { bytes in
       String(decoding: bytes[start..<view.totalLength], as: UTF8.self)
     }
-    let numbers: Substring
-    if direction == .original, text.lowercased().hasPrefix("port ") {
-      numbers = text.dropFirst(5)
-    } else if direction == .reply, text.hasPrefix("227 "),
-      let first = text.dropFirst(4).firstIndex(where: { $0.isNumber })
-    {
-      numbers = text[first...]
-    } else {
-      return
-    }
-    let fields = numbers.prefix { $0.isNumber || $0 == "," }.split(separator: ",")
-    let octets = fields.compactMap { UInt8($0) }
-    guard octets.count == 6 else { return }
-    let address = IPv4Address(octets[0], octets[1], octets[2], octets[3])
     let entry = table.entry(index)
+    guard let (address, port) = Self.announced(text, direction) else { return }
     let own = entry.pointee.tuple(direction)
     // Only the sender itself may be announced; anything else would be an FTP bounce.
-    guard address.rawValue == own.source else { return }
-    let port = UInt16(octets[4]) << 8 | UInt16(octets[5])
+    if let address, address.rawValue != own.source { return }
+    let other = entry.pointee.tuple(direction.opposite)
     let expectation = ConntrackExpectation(
       master: index,
       masterGeneration: entry.pointee.generation,
       deadline: (core.now + .seconds(300)).nanoseconds,
-      source: IPv4Address(rawValue: own.destination),
-      destination: address,
+      source: IPv4Address(rawValue: other.source),
+      destination: IPv4Address(rawValue: other.destination),
       destinationPort: port,
       protocol: .tcp,
       masterOriginal: ConntrackTupleRecord(entry.pointee.original, packets: 0, bytes: 0),
       helper: "ftp",
       timeout: 300
     )
-    expectations.removeAll {
-      $0.master == index && $0.destination == address && $0.destinationPort == port
-    }
+    // A control connection announces one data connection at a time.
+    expectations.removeAll { $0.master == index }
     expectations.append(expectation)
+  }
+
+  /// The address, where it is told, and the port of a data connection.
+  private static func announced(
+    _ text: String,
+    _ direction: ConntrackDirection
+  ) -> (address: IPv4Address?, port: UInt16)? {
+    let isCommand = direction == .original
+    let lowered = text.lowercased()
+    if isCommand, lowered.hasPrefix("eprt ") {
+      let fields = text.dropFirst(5).split(separator: "|", omittingEmptySubsequences: false)
+      guard fields.count >= 4, fields[1] == "1", let address = IPv4Address(String(fields[2])),
+        let port = UInt16(fields[3]), port != 0
+      else { return nil }
+      return (address, port)
+    }
+    if !isCommand, text.hasPrefix("229 "), let open = text.firstIndex(of: "(") {
+      let fields = text[text.index(after: open)...]
+        .split(separator: "|", omittingEmptySubsequences: false)
+      guard fields.count >= 4, let port = UInt16(fields[3]), port != 0 else { return nil }
+      return (nil, port)
+    }
+    let numbers: Substring
+    if isCommand, lowered.hasPrefix("port ") {
+      numbers = text.dropFirst(5)
+    } else if !isCommand, text.hasPrefix("227 "),
+      let first = text.dropFirst(4).firstIndex(where: { $0.isNumber })
+    {
+      numbers = text[first...]
+    } else {
+      return nil
+    }
+    let octets = numbers.prefix { $0.isNumber || $0 == "," }.split(separator: ",")
+      .compactMap { UInt8($0) }
+    guard octets.count == 6 else { return nil }
+    return (
+      IPv4Address(octets[0], octets[1], octets[2], octets[3]),
+      UInt16(octets[4]) << 8 | UInt16(octets[5])
+    )
   }
 }
