@@ -12,6 +12,8 @@ extension CommandTable {
     table.addConntrackCommand()
     table.addIpsetCommand()
     table.addNftCommand()
+    table.addDNSTools()
+    table.addHTTPTools()
     table.addIptables(plain: iptables == .nft ? .nft : .legacy)
     return table
   }

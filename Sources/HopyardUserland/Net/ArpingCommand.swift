@@ -1,3 +1,4 @@
+import HopyardServices
 import HopyardSimulator
 import HopyardWire
 
@@ -92,11 +93,11 @@ enum ArpingCommand {
       probe.source = address
     }
     guard let device = try await device(process, parsed["I"], probe.isQuiet) else { return 2 }
-    guard let target = process.resolve(parsed.operands[0]) else {
-      throw try await fail(
-        process,
-        "\(parsed.operands[0]): Temporary failure in name resolution"
-      )
+    let target: IPv4Address
+    switch try await process.address(of: parsed.operands[0], .v4) {
+    case .success(let found): target = found
+    case .failure(let error):
+      throw try await fail(process, "\(parsed.operands[0]): \(error.text)")
     }
     probe.target = target
     if probe.source == .any, probe.isUnsolicited { probe.source = target }

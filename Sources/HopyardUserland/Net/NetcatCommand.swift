@@ -1,11 +1,12 @@
+import HopyardServices
 import HopyardSimulator
 import HopyardWire
 
 /// `nc`, as OpenBSD's netcat in Debian.
 enum NetcatCommand {
   static let specification = OptionSpecification(
-    "46bCDdhI:i:klM:Nnp:O:q:s:T:t:uvW:w:z",
-    refused: "Fm:P:rSUV:X:x:Z"
+    "46bCDdhI:i:klM:NnP:p:O:q:rs:T:t:uvW:w:X:x:z",
+    refused: "Fm:SUV:Z"
   )
 
   static let command = Command("nc", options: specification) {
@@ -23,7 +24,7 @@ enum NetcatCommand {
 
     """
 
-  private static func fail(_ process: Process, _ message: String) async throws(ProcessExit)
+  static func fail(_ process: Process, _ message: String) async throws(ProcessExit)
     -> ProcessExit
   {
     try await process.printError("nc: \(message)\n")
@@ -104,10 +105,10 @@ enum NetcatCommand {
     let sockets: SocketTable = process.namespace.sockets
     var address = IPv4Address.any
     if !host.isEmpty {
-      guard let found = process.resolve(host) else {
-        throw try await fail(process, "getaddrinfo: Temporary failure in name resolution")
+      switch try await process.address(of: host) {
+      case .success(let found): address = found
+      case .failure(let error): throw try await fail(process, "getaddrinfo: \(error.text)")
       }
-      address = found
     }
     guard let port = UInt16(text) ?? ServiceNames.port(text) else {
       throw try await fail(process, "getaddrinfo: Servname not supported for ai_socktype")
@@ -187,7 +188,7 @@ enum NetcatCommand {
     guard options.verbosity > 0 else { return }
     var name = address.description
     if !options.isNumeric {
-      guard let found = process.hostName(of: address) else {
+      guard let found = try await process.name(of: address) else {
         try await process.printError("nc: getnameinfo: Temporary failure in name resolution\n")
         return
       }
@@ -204,15 +205,22 @@ enum NetcatCommand {
     host: String,
     ports text: String
   ) async throws(ProcessExit) -> Int32 {
-    let ports = try await portList(process, text)
-    guard let address = process.resolve(host) else {
-      throw try await fail(
-        process,
-        "getaddrinfo for host \"\(host)\" port \(ports[0]): Temporary failure in name resolution"
-      )
+    var ports = try await portList(process, text)
+    if options.takesRandomOrder { ports.shuffle(using: &process.simulation.random) }
+    if let proxy = options.proxy {
+      return try await connect(process, options, through: proxy, host: host, port: ports[0])
     }
     var status: Int32 = 1
     for port in ports {
+      let address: IPv4Address
+      switch try await process.address(of: host, options.wantsIPv4 ? .v4 : .any) {
+      case .success(let found): address = found
+      case .failure(let error):
+        throw try await fail(
+          process,
+          "getaddrinfo for host \"\(host)\" port \(port): \(error.text)"
+        )
+      }
       guard let channel = try await open(process, options, host, address, port) else { continue }
       defer { channel.close() }
       status = 0
@@ -239,7 +247,7 @@ enum NetcatCommand {
     return status
   }
 
-  private static func open(
+  static func open(
     _ process: Process,
     _ options: NetcatOptions,
     _ host: String,
@@ -306,10 +314,10 @@ enum NetcatCommand {
     var address = IPv4Address.any
     var port: UInt16 = 0
     if let text = options.source {
-      guard let found = process.resolve(text) else {
-        throw try await fail(process, "getaddrinfo: Temporary failure in name resolution")
+      switch try await process.address(of: text) {
+      case .success(let found): address = found
+      case .failure(let error): throw try await fail(process, "getaddrinfo: \(error.text)")
       }
-      address = found
     }
     if let text = options.port {
       guard let found = Int(text).map({ UInt16(truncatingIfNeeded: $0) }) ?? ServiceNames.port(text)

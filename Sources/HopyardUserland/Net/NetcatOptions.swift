@@ -24,6 +24,9 @@ struct NetcatOptions {
   var port: String?
   var ttl: UInt8?
   var tos: UInt8?
+  var wantsIPv4 = false
+  var takesRandomOrder = false
+  var proxy: NetcatProxy?
 
   /// What is wrong with a value.
   struct Failure: Error {
@@ -31,11 +34,24 @@ struct NetcatOptions {
   }
 
   mutating func read(_ parsed: ParsedOptions) throws(Failure) {
+    if let place = parsed["x"] {
+      guard let found = NetcatProxy(place, kind: parsed["X"] ?? "5", user: parsed["P"]) else {
+        throw Failure(message: "unsupported proxy protocol")
+      }
+      proxy = found
+    } else if parsed.has("X") {
+      guard NetcatProxy("", kind: parsed["X"] ?? "5", user: nil) != nil else {
+        throw Failure(message: "unsupported proxy protocol")
+      }
+    }
     for option in parsed.list {
       let value = option.value ?? ""
       switch option.key {
       case "6": wantsIPv6 = true
-      case "4": wantsIPv6 = false
+      case "4":
+        wantsIPv6 = false
+        wantsIPv4 = true
+      case "r": takesRandomOrder = true
       case "b": allowsBroadcast = true
       case "C": sendsCarriageReturns = true
       case "d": ignoresInput = true

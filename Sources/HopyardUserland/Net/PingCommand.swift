@@ -1,3 +1,4 @@
+import HopyardServices
 import HopyardSimulator
 import HopyardWire
 
@@ -50,10 +51,15 @@ enum PingCommand {
     }
     if host.contains(":") { throw .refused("ping: IPv6 is not modelled") }
     options.host = host
-    guard let destination = process.resolve(host) else {
-      throw try await fail(process, "\(host): Temporary failure in name resolution")
+    switch try await process.addresses(of: host) {
+    case .failure(let error): throw try await fail(process, "\(host): \(error.text)")
+    case .success(let found):
+      guard let destination = found.addresses.lazy.compactMap(\.v4).first else {
+        throw .refused("ping: IPv6 is not modelled")
+      }
+      options.destination = destination
+      if !found.isFromFile { options.host = found.canonicalName }
     }
-    options.destination = destination
     if IPv4Address.inetAton(host) != nil { options.isNumeric = true }
     if !options.pattern.isEmpty {
       let digits = options.pattern.map { DecimalText.hexadecimal(UInt64($0), 2) }.joined()

@@ -32,6 +32,7 @@ final class Pinger {
   private var alarm: Instant?
   private var isExiting = false
   private var confirms = false
+  private var knownName: (address: IPv4Address, name: String?)?
 
   private var minimum = Int64.max
   private var maximum: Int64 = 0
@@ -270,7 +271,12 @@ final class Pinger {
       try await process.print("\u{8}E")
       return 1
     }
-    let from = report.offender.map { name(of: $0) } ?? "0.0.0.0"
+    let from: String
+    if let offender = report.offender {
+      from = try await name(of: offender)
+    } else {
+      from = "0.0.0.0"
+    }
     try await process.print(
       stamp + "From \(from) icmp_seq=\(sequence) "
         + ICMPText.describe(type: report.type, code: report.code, information: report.info) + "\n"
@@ -310,7 +316,8 @@ final class Pinger {
       }
       if options.isQuiet || options.isFlood { return }
       let information = UInt32(word(4)) << 16 | UInt32(word(6))
-      var text = stamp + "From \(name(of: datagram.source)): icmp_seq=\(sequence) "
+      let from = try await name(of: datagram.source)
+      var text = stamp + "From \(from): icmp_seq=\(sequence) "
       if isCorrupted { text += "(BAD CHECKSUM)" }
       text += ICMPText.describe(type: type, code: message[base + 1], information: information)
       try await process.print(text + "\n")
@@ -347,7 +354,8 @@ final class Pinger {
       try await process.print(isCorrupted ? "\u{8}C" : "\u{8} \u{8}")
       return
     }
-    var text = stamp + "\(message.count) bytes from \(name(of: datagram.source)):"
+    let from = try await name(of: datagram.source)
+    var text = stamp + "\(message.count) bytes from \(from):"
     text += " icmp_seq=\(sequence)"
     if options.isVerbose { text += " ident=\(identifier)" }
     text += " ttl=\(ttl)"
@@ -424,11 +432,14 @@ final class Pinger {
     return "[\(clock.seconds).\(DecimalText.zeroPadded(clock.nanoseconds / 1000, 6))] "
   }
 
-  private func name(of address: IPv4Address) -> String {
-    if !options.isNumeric, let name = process.hostName(of: address) {
-      return "\(name) (\(address))"
+  private func name(of address: IPv4Address) async throws(ProcessExit) -> String {
+    guard !options.isNumeric else { return address.description }
+    // The name is asked for once as long as the same host answers.
+    if knownName?.address != address {
+      knownName = (address, try await process.name(of: address))
     }
-    return address.description
+    guard let name = knownName?.name else { return address.description }
+    return "\(name) (\(address))"
   }
 
   /// A round trip time in milliseconds, with fewer decimals the longer it is.

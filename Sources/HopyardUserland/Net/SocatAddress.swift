@@ -24,6 +24,8 @@ struct SocatAddress: Sendable {
     case ipReceiveFrom
     case tcpConnect
     case tcpListen
+    case proxy
+    case socks4
 
     /// How many parameters it takes.
     var parameters: ClosedRange<Int> {
@@ -31,6 +33,7 @@ struct SocatAddress: Sendable {
       case .standardStreams, .standardInput, .standardOutput, .standardError: 0...0
       case .pipe: 0...1
       case .udpConnect, .udpSendTo, .udpDatagram, .tcpConnect, .ipSendTo, .ipDatagram: 2...2
+      case .proxy, .socks4: 3...3
       default: 1...1
       }
     }
@@ -66,7 +69,8 @@ struct SocatAddress: Sendable {
     "ip4-recv": .ipReceive, "ip-recvfrom": .ipReceiveFrom, "ip4-recvfrom": .ipReceiveFrom,
     "tcp": .tcpConnect, "tcp4": .tcpConnect, "tcp-connect": .tcpConnect,
     "tcp4-connect": .tcpConnect, "tcp-listen": .tcpListen, "tcp4-listen": .tcpListen,
-    "tcp-l": .tcpListen, "tcp4-l": .tcpListen,
+    "tcp-l": .tcpListen, "tcp4-l": .tcpListen, "proxy": .proxy, "proxy-connect": .proxy,
+    "socks": .socks4, "socks4": .socks4, "socks4a": .socks4,
   ]
 
   /// Types that socat has and the model lacks.
@@ -74,9 +78,9 @@ struct SocatAddress: Sendable {
     "abstract-client", "abstract-connect", "abstract-listen", "abstract-recv",
     "abstract-recvfrom", "abstract-sendto", "dccp", "dccp-listen", "fd", "ip6-datagram",
     "ip6-recv", "ip6-recvfrom", "ip6-sendto", "openssl", "openssl-listen", "ssl", "ssl-l",
-    "openssl-dtls-client", "proxy", "pty", "readline", "sctp", "sctp-connect", "sctp-listen",
+    "openssl-dtls-client", "pty", "readline", "sctp", "sctp-connect", "sctp-listen",
     "sctp4", "socket-connect", "socket-datagram", "socket-listen", "socket-recv",
-    "socket-recvfrom", "socket-sendto", "socks", "socks4", "socks4a", "socks5", "tcp6",
+    "socket-recvfrom", "socket-sendto", "socks5", "tcp6",
     "tcp6-listen", "tcp6-connect", "tun", "udp6", "udp6-datagram", "udp6-listen", "udp6-recv",
     "udp6-recvfrom", "udp6-sendto", "udplite", "unix", "unix-client", "unix-connect",
     "unix-listen", "unix-recv", "unix-recvfrom", "unix-sendto", "vsock", "vsock-connect",
@@ -111,6 +115,8 @@ struct SocatAddress: Sendable {
     "backlog": "backlog", "max-children": "max-children", "retry": "retry",
     "interval": "interval", "forever": "forever", "crnl": "crnl", "crlf": "crnl",
     "freebind": "transparent", "ip-freebind": "transparent", "pf": "pf", "unlink": "unlink",
+    "proxyport": "proxyport", "proxyauth": "proxyauth", "proxyauthorization": "proxyauth",
+    "proxy-authorization": "proxyauth", "socksport": "socksport", "socksuser": "socksuser",
     "so-rcvbuf": "rcvbuf", "rcvbuf": "rcvbuf", "so-sndbuf": "sndbuf", "sndbuf": "sndbuf",
   ]
 

@@ -52,6 +52,8 @@ struct SocatOpener {
       return try await openUDP()
     case .ipSendTo, .ipDatagram, .ipReceive, .ipReceiveFrom: return try await openRaw()
     case .tcpConnect, .tcpListen: return try await openTCP()
+    case .proxy: return try await openProxy()
+    case .socks4: return try await openSOCKS()
     }
   }
 

@@ -1,3 +1,4 @@
+import HopyardServices
 import HopyardSimulator
 import HopyardWire
 
@@ -5,12 +6,20 @@ import HopyardWire
 extension SocatOpener {
   /// The address of a host parameter.
   func host(_ text: String) async throws(ProcessExit) -> IPv4Address {
-    guard let address = process.resolve(text) else {
+    let isIPv4 = address.type.contains("4")
+    switch try await process.address(of: text, isIPv4 ? .v4 : .any) {
+    case .success(let found): return found
+    case .failure(let error):
+      let kind: String =
+        switch address.kind {
+        case .tcpConnect, .tcpListen, .proxy, .socks4: "1,6"
+        case .ipSendTo, .ipDatagram, .ipReceive, .ipReceiveFrom: "3,0"
+        default: "2,17"
+        }
       throw try await run.fail(
-        "getaddrinfo(\"\(text)\", \"NULL\", {1,2,2,17}, {}): Temporary failure in name resolution"
+        "getaddrinfo(\"\(text)\", \"NULL\", {1,\(isIPv4 ? 2 : 0),\(kind)}, {}): \(error.text)"
       )
     }
-    return address
   }
 
   func port(_ text: String) async throws(ProcessExit) -> UInt16 {

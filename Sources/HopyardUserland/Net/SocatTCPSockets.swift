@@ -14,7 +14,15 @@ extension SocatOpener {
     }
     let target = try await host(address.parameters[0])
     let targetPort = try await port(address.parameters[1])
+    return try await connectTCP(target, targetPort)
+  }
+
+  /// Connects as the options say.
+  func connectTCP(_ target: IPv4Address, _ targetPort: UInt16, remark: String? = nil)
+    async throws(ProcessExit) -> TCPChannel
+  {
     try await run.say("N", "opening connection to AF=2 \(target):\(targetPort)")
+    if let remark { try await run.say("N", remark) }
     let socket = namespace.sockets.makeTCP()
     let descriptor = takeDescriptor()
     do throws(ProcessExit) {

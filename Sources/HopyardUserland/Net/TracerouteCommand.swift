@@ -1,3 +1,4 @@
+import HopyardServices
 import HopyardSimulator
 import HopyardWire
 
@@ -76,10 +77,12 @@ enum TracerouteCommand {
       }
       plan.size = max(size, 28)
     }
-    guard let target = process.resolve(host) else {
+    let target: IPv4Address
+    switch try await process.address(of: host) {
+    case .success(let found): target = found
+    case .failure(let error):
       try await process.printError(
-        "\(host): Temporary failure in name resolution\n"
-          + "Cannot handle \"host\" cmdline arg `\(host)' on position 1 (argc "
+        "\(host): \(error.text)\nCannot handle \"host\" cmdline arg `\(host)' on position 1 (argc "
           + "\(arguments.firstIndex(of: host).map { $0 + 1 } ?? 1))\n"
       )
       return 2
@@ -385,8 +388,8 @@ private final class RouteTrace {
     if let answer = probe.answer {
       let earlier = probes[(index - number)..<index].last { $0.answer != nil }
       if earlier?.answer != answer {
-        text +=
-          " \(plan.isNumeric ? "" : (process.hostName(of: answer) ?? answer.description) + " (")"
+        let name = plan.isNumeric ? nil : try await process.name(of: answer)
+        text += " \(plan.isNumeric ? "" : (name ?? answer.description) + " (")"
         text += answer.description + (plan.isNumeric ? "" : ")")
       }
     } else {

@@ -138,6 +138,17 @@ public final class Process {
     }
   }
 
+  /// Woken when a signal comes, for waits that are not this type's own.
+  var interruptions: WaitQueue { signals }
+
+  /// Whether a signal waits to be looked at.
+  var isInterrupted: Bool { pendingEnd != nil || !pendingSignals.isEmpty }
+
+  /// Looks at a signal that interrupted a system call; one that is not handled ends the process.
+  func takeInterruption() throws(ProcessExit) {
+    _ = try takeSignal()
+  }
+
   private func takeSignal() throws(ProcessExit) -> Signal? {
     if let pendingEnd { throw .killed(pendingEnd) }
     return pendingSignals.isEmpty ? nil : pendingSignals.removeFirst()

@@ -78,7 +78,8 @@ extension TCPSocket {
     output.source = localAddress.rawValue
     output.acceptsAnySource = options.isTransparent
     guard let route = try? stack.routeOutput(output) else { return 536 }
-    return min(max(min(route.device.mtu, max(route.mtu, 88)) - 40, 48), 65_495)
+    let segment = min(max(min(route.device.mtu, max(route.mtu, 88)) - 40, 48), 65_495)
+    return maximumSegmentLimit > 0 ? min(segment, maximumSegmentLimit) : segment
   }
 
   private func appendTimestamps(_ bytes: inout [UInt8], withEcho: Bool) {
@@ -141,6 +142,7 @@ extension TCPSocket {
     stack.counters.count(.tcpActiveOpens)
     state = .synSent
     maximumSegment = min(max(route.mtu - 40, 48), 65_495)
+    if maximumSegmentLimit > 0 { maximumSegment = min(maximumSegment, maximumSegmentLimit) }
     chooseInitialSequence()
     wire.connected(self)
     opened = stack.simulation.now

@@ -29,6 +29,8 @@ public final class TCPSocket: Socket {
   public internal(set) var remotePort: UInt16 = 0
   /// `TCP_NODELAY`.
   public var isNoDelay = false
+  /// `TCP_MAXSEG`, set before connecting; 0 for what the route allows.
+  public var maximumSegmentLimit = 0
   /// Whether the program bound it to an address.
   var isBoundToAddress = false
 
