@@ -69,11 +69,10 @@ struct DNSText {
   static func time(_ seconds: UInt32) -> String {
     var text = ""
     var rest = seconds
-    for (unit, length) in [("w", UInt32(604_800)), ("d", 86_400), ("h", 3600), ("m", 60)] {
-      if rest >= length {
-        text += "\(rest / length)\(unit)"
-        rest %= length
-      }
+    for (unit, length) in [("w", UInt32(604_800)), ("d", 86_400), ("h", 3600), ("m", 60)]
+    where rest >= length {
+      text += "\(rest / length)\(unit)"
+      rest %= length
     }
     return rest > 0 || text.isEmpty ? text + "\(rest)s" : text
   }
@@ -114,7 +113,8 @@ struct DNSText {
       case 10:
         text += "; COOKIE: \(hexadecimal(option.bytes))"
         if isResponse, let cookie {
-          text += option.bytes.starts(with: cookie)
+          text +=
+            option.bytes.starts(with: cookie)
             ? option.bytes.count > 8 ? " (good)" : " (echoed)" : " (bad)"
         }
         text += "\n"

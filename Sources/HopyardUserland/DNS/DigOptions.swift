@@ -139,7 +139,11 @@ struct DigOptions {
         case "p":
           guard let given = try value(text) else { break }
           guard let port = UInt16(given), port > 0 else {
-            throw .message("dig: Couldn't parse port number '\(given)'", status: 10, hasUsage: false)
+            throw .message(
+              "dig: Couldn't parse port number '\(given)'",
+              status: 10,
+              hasUsage: false
+            )
           }
           lookup.port = port
         case "b":

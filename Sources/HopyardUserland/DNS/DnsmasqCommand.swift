@@ -153,7 +153,8 @@ enum DnsmasqCommand {
     _ file: String,
     _ options: inout DnsmasqOptions
   ) async throws(ProcessExit) {
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+    {
       let content = uncommented(line)
       if content.isEmpty { continue }
       let halves = content.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

@@ -138,7 +138,9 @@ final class DnsmasqResponder: DNSResponder {
 
   /// `--address`: the rule with the longest domain gives the addresses.
   private func addresses(of name: DNSName, _ type: DNSRecordType) -> [DNSRecord] {
-    guard type == .a || type == .aaaa || type == .any, let longest = longest(name) else { return [] }
+    guard type == .a || type == .aaaa || type == .any, let longest = longest(name) else {
+      return []
+    }
     return options.rules.compactMap { rule in
       guard length(rule, name) == longest, case .address(let address) = rule.action else {
         return nil
@@ -172,7 +174,11 @@ final class DnsmasqResponder: DNSResponder {
   private func servers(of name: DNSName, or first: SocketAddress) -> [SocketAddress] {
     guard let longest = longest(name) else { return [first] }
     return options.rules.compactMap { rule in
-      if length(rule, name) == longest, case .server(let server) = rule.action { server } else { nil }
+      if length(rule, name) == longest, case .server(let server) = rule.action {
+        server
+      } else {
+        nil
+      }
     }
   }
 

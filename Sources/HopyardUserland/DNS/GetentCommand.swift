@@ -48,7 +48,8 @@ enum GetentCommand {
   }
 
   /// `gethostbyname2` for IPv6 and then for IPv4, or `gethostbyaddr`.
-  private static func hosts(_ process: Process, _ keys: [String]) async throws(ProcessExit) -> Int32 {
+  private static func hosts(_ process: Process, _ keys: [String]) async throws(ProcessExit) -> Int32
+  {
     let resolver = process.resolver
     if keys.isEmpty {
       for entry in resolver.hosts.entries {

@@ -111,7 +111,8 @@ struct NslookupCommand {
       return try await ask([DNSName(reverse: address)], name, isReverse: true)
     }
     let names =
-      searches ? resolver.configuration.candidates(for: name).compactMap { DNSName($0) }
+      searches
+      ? resolver.configuration.candidates(for: name).compactMap { DNSName($0) }
       : [DNSName(name)].compactMap { $0 }
     guard !names.isEmpty else {
       try await process.printError("nslookup: '\(name)' is not a legal name (empty label)\n")

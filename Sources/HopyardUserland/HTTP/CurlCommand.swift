@@ -104,7 +104,9 @@ final class CurlSession {
     var attempt = 0
     while true {
       let transfer = CurlTransfer(self, target, index)
-      if options.showsProgress, !options.isSilent, target.output != nil || target.usesRemoteName || index == 0 {
+      if options.showsProgress, !options.isSilent,
+        target.output != nil || target.usesRemoteName || index == 0
+      {
         try await process.printError(CurlTransfer.progressHeading)
       }
       var failure: CurlFailure?

@@ -107,7 +107,8 @@ struct CurlOptions {
       case "w": writeOut = try text(value, process)
       case "I": isHead = true
       case "X": method = value
-      case "d": try addData(value.hasPrefix("@") ? stripped(file(value, process)) : Array(value.utf8))
+      case "d":
+        try addData(value.hasPrefix("@") ? stripped(file(value, process)) : Array(value.utf8))
       case "data-raw": try addData(Array(value.utf8))
       case "data-binary":
         try addData(value.hasPrefix("@") ? file(value, process) : Array(value.utf8))
@@ -226,14 +227,18 @@ struct CurlOptions {
 
   private func seconds(_ value: String, _ option: String) throws(Failure) -> Int64 {
     guard let number = Double(value), number >= 0, number < 1e9 else {
-      throw Failure(message: "curl: option \(option): expected a proper numerical parameter\n" + Self.hint)
+      throw Failure(
+        message: "curl: option \(option): expected a proper numerical parameter\n" + Self.hint
+      )
     }
     return Int64((number * 1000).rounded(.down)) * 1_000_000
   }
 
   private func number(_ value: String, _ option: String) throws(Failure) -> Int {
     guard let number = Int(value), number >= 0, number < 1_000_000 else {
-      throw Failure(message: "curl: option \(option): expected a proper numerical parameter\n" + Self.hint)
+      throw Failure(
+        message: "curl: option \(option): expected a proper numerical parameter\n" + Self.hint
+      )
     }
     return number
   }
@@ -242,7 +247,10 @@ struct CurlOptions {
     let parts = value.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       .map(String.init)
     guard parts.count == 3, let port = UInt16(parts[1]) else {
-      throw Failure(message: "curl: (49) Couldn't parse CURLOPT_RESOLVE entry '\(value)'\n", status: 49)
+      throw Failure(
+        message: "curl: (49) Couldn't parse CURLOPT_RESOLVE entry '\(value)'\n",
+        status: 49
+      )
     }
     var addresses: [IPv4Address] = []
     for part in parts[2].split(separator: ",") {

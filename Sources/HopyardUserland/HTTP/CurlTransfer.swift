@@ -155,7 +155,9 @@ final class CurlTransfer {
   }
 
   /// Where `--connect-to` leads.
-  private func redirected(_ host: String, _ port: UInt16) -> (host: String, port: UInt16, isNew: Bool) {
+  private func redirected(_ host: String, _ port: UInt16) -> (
+    host: String, port: UInt16, isNew: Bool
+  ) {
     for entry in options.connectsTo {
       let parts = entry.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 4 else { continue }
@@ -192,7 +194,9 @@ final class CurlTransfer {
       throw CurlFailure(code: code, message: message)
     }
     let addresses = result.addresses.compactMap(\.v4)
-    guard !addresses.isEmpty else { throw CurlFailure(code: 7, message: "Couldn't connect to server") }
+    guard !addresses.isEmpty else {
+      throw CurlFailure(code: 7, message: "Couldn't connect to server")
+    }
     return addresses
   }
 
@@ -256,7 +260,8 @@ final class CurlTransfer {
         throw CurlFailure(code: 45, message: message)
       case .failure(.socket(let error, let isImmediate)):
         if error == .interrupted {
-          try await attempt { () async throws(ProcessExit) in try session.process.takeInterruption() }
+          try await attempt { () async throws(ProcessExit) in try session.process.takeInterruption()
+          }
         }
         failure = error
         if error == .inProgress {
@@ -349,7 +354,9 @@ final class CurlTransfer {
       guard let colon = header.firstIndex(where: { $0 == ":" || $0 == ";" }) else { continue }
       let name = String(header[..<colon])
       let value = header[header.index(after: colon)...].drop { $0 == " " }
-      if value.isEmpty, header[colon] == ":" { removed.insert(name.lowercased()) } else {
+      if value.isEmpty, header[colon] == ":" {
+        removed.insert(name.lowercased())
+      } else {
         given.append(name, String(value))
       }
     }
@@ -363,7 +370,9 @@ final class CurlTransfer {
       guard let value, !removed.contains(name.lowercased()), given[name] == nil else { return }
       request.fields.append(name, value)
     }
-    if let host = given["Host"] { request.fields.append("Host", host) } else {
+    if let host = given["Host"] {
+      request.fields.append("Host", host)
+    } else {
       put("Host", url.authority)
     }
     given["Host"] = nil
@@ -538,7 +547,8 @@ final class CurlTransfer {
       )
     case .incomplete(nil):
       CurlFailure(code: 18, message: "transfer closed with outstanding read data remaining")
-    case .chunk: CurlFailure(code: 56, message: "Illegal or missing hexadecimal sequence in chunked-encoding")
+    case .chunk:
+      CurlFailure(code: 56, message: "Illegal or missing hexadecimal sequence in chunked-encoding")
     case .headTooLong: CurlFailure(code: 27, message: "Out of memory")
     default: CurlFailure(code: 8, message: "Weird server reply")
     }

@@ -164,7 +164,11 @@ final class DirectorySite {
     switch process.userland.files.kind(full, for: process) {
     case .directory:
       if !decoded.hasSuffix("/") {
-        return response(301, "Moved Permanently", [("Location", request.path + "/"), ("Content-Length", "0")])
+        return response(
+          301,
+          "Moved Permanently",
+          [("Location", request.path + "/"), ("Content-Length", "0")]
+        )
       }
       for name in ["index.html", "index.htm"] {
         let index = FileSystem.normal(full + "/" + name)

@@ -8,7 +8,8 @@ final class WgetCommand {
     "qO:T:t:SU:4nvd",
     long: [
       "quiet=q", "output-document:=O", "timeout:=T", "tries:=t", "server-response=S", "spider",
-      "user-agent:=U", "header:", "post-data:", "inet4-only=4", "no-verbose", "no-check-certificate",
+      "user-agent:=U", "header:", "post-data:", "inet4-only=4", "no-verbose",
+      "no-check-certificate",
       "max-redirect:", "content-on-error", "connect-timeout:", "read-timeout:", "no-proxy",
       "method:", "body-data:",
     ],
@@ -176,7 +177,8 @@ final class WgetCommand {
       var isFinal = false
       for address in found.addresses.compactMap(\.v4) {
         let shown =
-          isNumeric ? "\(url.host):\(url.port)" : "\(url.host) (\(url.host))|\(address)|:\(url.port)"
+          isNumeric
+          ? "\(url.host):\(url.port)" : "\(url.host) (\(url.host))|\(address)|:\(url.port)"
         try await say("Connecting to \(shown)... ")
         var failure: SocketError?
         var made: TCPStream?
@@ -241,7 +243,8 @@ final class WgetCommand {
       return response.status >= 400 ? 8 : 0
     }
     let last = url.pathAndQuery.split(separator: "/").last.map(String.init)
-    let name = options["O"] ?? (url.pathAndQuery.hasSuffix("/") ? "index.html" : last ?? "index.html")
+    let name =
+      options["O"] ?? (url.pathAndQuery.hasSuffix("/") ? "index.html" : last ?? "index.html")
     let size = response.body.count
     if name == "-" {
       try await say("Saving to: ‘STDOUT’\n")

@@ -98,7 +98,9 @@ public final class RecordDirectory {
   public func writeCommands(_ session: LabSession) throws(RecordError) {
     var text = ""
     for (index, line) in session.lines.enumerated() {
+      // The recorder reads output as text: a line ends with LF, however the command ended it.
       let output = String(decoding: session.output(of: index), as: UTF8.self)
+        .split(separator: "\r\n", omittingEmptySubsequences: false).joined(separator: "\n")
       text +=
         "{\"n\": \(line.number), \"line\": \(Self.json(line.text)), \"rc\": \(line.status), "
         + "\"out\": \(Self.json(output))}\n"
