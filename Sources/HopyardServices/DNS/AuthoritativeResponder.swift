@@ -8,6 +8,7 @@ public final class AuthoritativeResponder: DNSResponder {
   /// Takes zones.
   public init(_ zones: [DNSZone]) { self.zones = zones }
 
+  /// Responds to a query.
   public func respond(
     to query: DNSMessage,
     from client: SocketAddress,

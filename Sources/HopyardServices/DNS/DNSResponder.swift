@@ -22,6 +22,7 @@ public final class DNSHandler: DNSResponder {
     self.body = body
   }
 
+  /// Responds to a query.
   public func respond(
     to query: DNSMessage,
     from client: SocketAddress,

@@ -17,13 +17,20 @@ extension DNSZone {
   /// - Parameter origin: the name of the zone.
   public init(parsing text: String, origin: DNSName) throws(DNSZoneError) {
     self.init(origin: origin)
-    var parser = DNSZoneParser(text, origin: origin)
-    for (record, line) in try parser.records() {
+    for (record, line) in try Self.records(in: text, origin: origin) {
       guard record.name.isWithin(origin) else {
         throw DNSZoneError(line: line, message: "\(record.name) is not in the zone \(origin)")
       }
       add(record)
     }
+  }
+
+  /// Reads the records of a zone file, each with its line; without an origin all names are whole.
+  public static func records(in text: String, origin: DNSName? = nil) throws(DNSZoneError)
+    -> [(record: DNSRecord, line: Int)]
+  {
+    var parser = DNSZoneParser(text, origin: origin)
+    return try parser.records().map { (record: $0.0, line: $0.1) }
   }
 }
 

@@ -37,6 +37,7 @@ public final class ForwardingResponder: DNSResponder {
     self.cache = cache
   }
 
+  /// Responds to a query.
   public func respond(
     to query: DNSMessage,
     from client: SocketAddress,

@@ -35,6 +35,7 @@ public final class RecursiveResponder: DNSResponder {
     var start: DNSRecord?
   }
 
+  /// Responds to a query.
   public func respond(
     to query: DNSMessage,
     from client: SocketAddress,

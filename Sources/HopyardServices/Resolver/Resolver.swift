@@ -87,7 +87,8 @@ public final class Resolver {
       parsing: text("/etc/resolv.conf"),
       hostname: hostname,
       localDomain: program.environment["LOCALDOMAIN"],
-      options: program.environment["RES_OPTIONS"]
+      options: program.environment["RES_OPTIONS"],
+      dialect: library == .musl ? .musl : .glibc
     )
     nameSwitch = NameServiceSwitch(parsing: library == .glibc ? text("/etc/nsswitch.conf") : "")
     hosts = HostsFile(parsing: text("/etc/hosts"))

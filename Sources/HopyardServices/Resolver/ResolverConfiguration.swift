@@ -10,6 +10,16 @@ public struct ResolverConfiguration: Hashable, Sendable {
     public var mask: IPv4Address
   }
 
+  /// Whose reading of the file it is; they differ in the bounds of numbers.
+  public enum Dialect: Sendable {
+    /// GNU's C library.
+    case glibc
+    /// The C library musl.
+    case musl
+    /// The DNS library in Go on which CoreDNS and dockerd stand.
+    case go
+  }
+
   /// All name servers; only the first three are asked.
   public var servers: [IPAddress] = []
   /// The search list.
@@ -45,9 +55,7 @@ public struct ResolverConfiguration: Hashable, Sendable {
 
   /// How many servers are asked at most (`MAXNS`).
   public static let serverLimit = 3
-  static let dotsLimit = 15
-  static let timeoutLimit = 30
-  static let attemptsLimit = 5
+  private let dialect: Dialect
 
   /// Reads the text of the file.
   ///
@@ -59,8 +67,10 @@ public struct ResolverConfiguration: Hashable, Sendable {
     parsing text: String = "",
     hostname: String = "",
     localDomain: String? = nil,
-    options: String? = nil
+    options: String? = nil,
+    dialect: Dialect = .glibc
   ) {
+    self.dialect = dialect
     if let localDomain {
       search = Self.words(localDomain.prefix { $0 != "\n" })
     }
@@ -124,16 +134,31 @@ public struct ResolverConfiguration: Hashable, Sendable {
   private mutating func setOptions(_ text: Substring) {
     for word in Self.words(text) {
       if let value = Self.number(word, "ndots:") {
-        // The field has four bits, so that a negative number wraps.
-        ndots = value <= Self.dotsLimit ? value & 15 : Self.dotsLimit
+        ndots = dots(value)
       } else if let value = Self.number(word, "timeout:") {
-        timeout = min(value, Self.timeoutLimit)
+        timeout = bounded(value, 30, 60)
       } else if let value = Self.number(word, "attempts:") {
-        attempts = min(value, Self.attemptsLimit)
+        attempts = bounded(value, 5, 10)
       } else {
         let isNegated = word.hasPrefix("-")
         setFlag(isNegated ? word.dropFirst() : word[...], to: !isNegated)
       }
+    }
+  }
+
+  /// The dots that count: at most 15, the largest number of four bits.
+  private func dots(_ value: Int) -> Int {
+    // In glibc's field of four bits a negative number wraps.
+    if value < 0 { return dialect == .glibc ? value & 15 : 0 }
+    return min(value, 15)
+  }
+
+  /// A time or number of attempts within the bounds of glibc or musl; Go's has only a lower one.
+  private func bounded(_ value: Int, _ glibc: Int, _ musl: Int) -> Int {
+    switch dialect {
+    case .glibc: min(value, glibc)
+    case .musl: min(max(value, 0), musl)
+    case .go: max(value, 1)
     }
   }
 

@@ -189,6 +189,7 @@ struct ProxyStream {
       }
       if !rest.isEmpty { _ = try await process.wait(on: [socket.writable]) }
     }
+    try await process.finishSending()
   }
 
   /// As many bytes, and no more; nil if the stream ends before.

@@ -4,10 +4,12 @@ extension CommandTable {
   public func addNetworkTools() {
     add([
       ArpCommand.command, ArpingCommand.command, CounterCommand.command, EthtoolCommand.command,
-      IfconfigCommand.command, NamespaceCommands.nsenter, NamespaceCommands.unshare,
-      NetcatCommand.command, PingCommand.command, RouteCommand.command, SocatCommand.command,
+      IfconfigCommand.command, IperfCommand.command, MtrCommand.command, NamespaceCommands.nsenter,
+      NamespaceCommands.unshare,
+      NetcatCommand.command, NetstatCommand.command, PingCommand.command, RouteCommand.command,
+      SocatCommand.command,
       SocketStatisticsCommand.command, SysctlCommand.command, TcpdumpCommand.command,
-      TracerouteCommand.command,
+      TracepathCommand.command, TracerouteCommand.command,
     ])
     alias("netcat", to: "nc")
     alias("nc.openbsd", to: "nc")

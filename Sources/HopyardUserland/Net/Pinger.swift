@@ -32,7 +32,6 @@ final class Pinger {
   private var alarm: Instant?
   private var isExiting = false
   private var confirms = false
-  private var knownName: (address: IPv4Address, name: String?)?
 
   private var minimum = Int64.max
   private var maximum: Int64 = 0
@@ -434,11 +433,7 @@ final class Pinger {
 
   private func name(of address: IPv4Address) async throws(ProcessExit) -> String {
     guard !options.isNumeric else { return address.description }
-    // The name is asked for once as long as the same host answers.
-    if knownName?.address != address {
-      knownName = (address, try await process.name(of: address))
-    }
-    guard let name = knownName?.name else { return address.description }
+    guard let name = try await process.name(of: address) else { return address.description }
     return "\(name) (\(address))"
   }
 

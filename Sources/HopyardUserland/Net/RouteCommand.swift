@@ -67,7 +67,7 @@ enum RouteCommand {
 
   // MARK: Listing
 
-  private static func list(_ process: Process, isNumeric: Bool, isExtended: Bool)
+  static func list(_ process: Process, isNumeric: Bool, isExtended: Bool)
     async throws(ProcessExit)
   {
     var text = "Kernel IP routing table\n"

@@ -26,12 +26,13 @@ struct SocatAddress: Sendable {
     case tcpListen
     case proxy
     case socks4
+    case tun
 
     /// How many parameters it takes.
     var parameters: ClosedRange<Int> {
       switch self {
       case .standardStreams, .standardInput, .standardOutput, .standardError: 0...0
-      case .pipe: 0...1
+      case .pipe, .tun: 0...1
       case .udpConnect, .udpSendTo, .udpDatagram, .tcpConnect, .ipSendTo, .ipDatagram: 2...2
       case .proxy, .socks4: 3...3
       default: 1...1
@@ -70,7 +71,7 @@ struct SocatAddress: Sendable {
     "tcp": .tcpConnect, "tcp4": .tcpConnect, "tcp-connect": .tcpConnect,
     "tcp4-connect": .tcpConnect, "tcp-listen": .tcpListen, "tcp4-listen": .tcpListen,
     "tcp-l": .tcpListen, "tcp4-l": .tcpListen, "proxy": .proxy, "proxy-connect": .proxy,
-    "socks": .socks4, "socks4": .socks4, "socks4a": .socks4,
+    "tun": .tun, "socks": .socks4, "socks4": .socks4, "socks4a": .socks4,
   ]
 
   /// Types that socat has and the model lacks.
@@ -81,7 +82,7 @@ struct SocatAddress: Sendable {
     "openssl-dtls-client", "pty", "readline", "sctp", "sctp-connect", "sctp-listen",
     "sctp4", "socket-connect", "socket-datagram", "socket-listen", "socket-recv",
     "socket-recvfrom", "socket-sendto", "socks5", "tcp6",
-    "tcp6-listen", "tcp6-connect", "tun", "udp6", "udp6-datagram", "udp6-listen", "udp6-recv",
+    "tcp6-listen", "tcp6-connect", "udp6", "udp6-datagram", "udp6-listen", "udp6-recv",
     "udp6-recvfrom", "udp6-sendto", "udplite", "unix", "unix-client", "unix-connect",
     "unix-listen", "unix-recv", "unix-recvfrom", "unix-sendto", "vsock", "vsock-connect",
     "vsock-listen",
@@ -115,6 +116,7 @@ struct SocatAddress: Sendable {
     "backlog": "backlog", "max-children": "max-children", "retry": "retry",
     "interval": "interval", "forever": "forever", "crnl": "crnl", "crlf": "crnl",
     "freebind": "transparent", "ip-freebind": "transparent", "pf": "pf", "unlink": "unlink",
+    "up": "up", "iff-up": "up", "tun-name": "tun-name", "iff-no-pi": "no-pi", "no-pi": "no-pi",
     "proxyport": "proxyport", "proxyauth": "proxyauth", "proxyauthorization": "proxyauth",
     "proxy-authorization": "proxyauth", "socksport": "socksport", "socksuser": "socksuser",
     "so-rcvbuf": "rcvbuf", "rcvbuf": "rcvbuf", "so-sndbuf": "sndbuf", "sndbuf": "sndbuf",

@@ -54,6 +54,7 @@ struct SocatOpener {
     case .tcpConnect, .tcpListen: return try await openTCP()
     case .proxy: return try await openProxy()
     case .socks4: return try await openSOCKS()
+    case .tun: return try await openTun()
     }
   }
 

@@ -136,6 +136,8 @@ struct SocketRow {
   var remotePort: UInt16
   var ifindex: Int32
   var owner = ""
+  /// The program that has it.
+  var program: (name: String, pid: Int)?
 
   private init(_ socket: Socket, kind: String) {
     self.kind = kind
@@ -148,6 +150,7 @@ struct SocketRow {
     remotePort = 0
     ifindex = socket.options.boundIfindex
     if let owner = socket.owner {
+      program = (owner.name, owner.pid)
       self.owner = " users:((\"\(owner.name)\",pid=\(owner.pid),fd=\(owner.descriptor)))"
     }
   }

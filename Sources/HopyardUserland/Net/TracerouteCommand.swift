@@ -78,7 +78,7 @@ enum TracerouteCommand {
       plan.size = max(size, 28)
     }
     let target: IPv4Address
-    switch try await process.address(of: host) {
+    switch try await process.address(of: host, parsed.has("4") ? .v4 : .any) {
     case .success(let found): target = found
     case .failure(let error):
       try await process.printError(

@@ -120,9 +120,8 @@ private struct DNSDecoder {
   mutating func name() throws(DNSError) -> DNSName {
     var wire: [UInt8] = []
     var end: Int?
-    // Each pointer must lead further back than where the part before it began, so that no chain of
-    // pointers is endless.
-    var earliest = offset
+    // A pointer leads back; as many as a name can have labels are enough (RFC 1035 §4.1.4).
+    var pointers = 0
     while true {
       let length = try u8()
       switch length >> 6 {
@@ -140,10 +139,11 @@ private struct DNSDecoder {
         offset += Int(length)
         if wire.count > 254 { throw .nameTooLong }
       case 3:
+        let place = offset - 1
         let target = Int(length & 0x3f) << 8 | Int(try u8())
         if end == nil { end = offset }
-        guard target < earliest else { throw .pointer }
-        earliest = target
+        pointers += 1
+        guard target < place, pointers <= 126 else { throw .pointer }
         offset = target
       default: throw .labelType
       }

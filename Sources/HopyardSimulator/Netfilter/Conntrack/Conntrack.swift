@@ -86,6 +86,15 @@ public final class Conntrack {
   @exclusivity(unchecked) private var sweep: UInt32 = 0
   /// Whether packets pass untouched, as a probe wants it that plays a packet of no connection.
   @exclusivity(unchecked) var isSuspended = false
+  /// A fault to show on demand: for how many nanoseconds after the first packet of a UDP flow
+  /// another one meets the entry as not yet confirmed, as two processors can make it happen.
+  ///
+  /// Where NAT rewrites the flow the second packet is lost (`insert_failed`), which is what delays
+  /// name lookups by five seconds; otherwise the clash is resolved. 0 is one processor, without
+  /// races.
+  @exclusivity(unchecked) public var raceWindow: Int64 = 0
+  /// Whether the last packet that was dropped lost such a race.
+  @exclusivity(unchecked) private(set) var lostRace = false
   private var lastListener = 0
   /// The process whose command removes entries.
   var remover: Int32 = 0
@@ -122,6 +131,10 @@ public final class Conntrack {
         statistics.invalid &+= 1
         return .accept
       }
+    }
+    if raceWindow > 0 {
+      lostRace = view.protocol == 17 && losesRace(packet, view)
+      if lostRace { return .drop }
     }
     while true {
       guard let handle = resolve(packet, view, template) else {
@@ -300,6 +313,26 @@ public final class Conntrack {
     }
     if entry.pointee.changes != [] { tell(entry) }
     return .accept
+  }
+
+  /// Whether a packet of a flow that NAT rewrites comes while the first one is on its way, on
+  /// another processor, to confirm the entry.
+  private func losesRace(_ packet: borrowing Packet, _ view: PacketView) -> Bool {
+    guard let tuple = tuple(of: packet, view), let found = lookup(tuple),
+      found.direction == .original
+    else { return false }
+    let entry = table.entry(found.index)
+    let status = entry.pointee.status
+    guard status.contains(.confirmed), !status.contains(.seenReply) else { return false }
+    let last = entry.pointee.deadline &- .seconds(Int64(settings.udpTimeout))
+    guard simulation.now.nanoseconds &- last < raceWindow else { return false }
+    guard status.contains(.destinationNAT) || status.contains(.sourceNAT) else {
+      statistics.clashResolve &+= 1
+      return false
+    }
+    statistics.insertFailed &+= 1
+    statistics.drop &+= 1
+    return true
   }
 
   /// Two first packets of one flow: the later one joins the entry that came first.

@@ -155,7 +155,9 @@ public final class Netfilter {
         )
       case .conntrack:
         outcome = conntrack.unsafelyUnwrapped.track(&packet, at: hook)
-        if outcome == .drop { fate = .conntrackFull }
+        if outcome == .drop {
+          fate = conntrack.unsafelyUnwrapped.lostRace ? .natExhausted : .conntrackFull
+        }
       case .translation:
         outcome = translate(
           &packet,
