@@ -90,6 +90,8 @@ public final class Resolver {
       options: program.environment["RES_OPTIONS"],
       dialect: library == .musl ? .musl : .glibc
     )
+    // With `rotate` each process begins with another server.
+    if configuration.rotates { rotation = Int(program.simulation.random.next() >> 33) }
     nameSwitch = NameServiceSwitch(parsing: library == .glibc ? text("/etc/nsswitch.conf") : "")
     hosts = HostsFile(parsing: text("/etc/hosts"))
   }
