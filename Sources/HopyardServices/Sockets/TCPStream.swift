@@ -46,8 +46,9 @@ public final class TCPStream {
       if options.source != nil || options.sourcePort != 0 {
         try socket.bind(address: options.source ?? .any, port: options.sourcePort)
       }
-      // The kernel's timers tick in jiffies: of two that end together the program's comes first.
-      let deadline = timeout.map { program.simulation.now + max($0 - 1_000, 1) }
+      // The kernel's timers tick in jiffies: of two that end together the program's comes first,
+      // with the step that it takes.
+      let deadline = timeout.map { program.simulation.now + max($0 - 30_000, 1) }
       try socket.connect(to: address, port: port)
       while !socket.isEstablished {
         if let error = socket.takeError() { throw error }

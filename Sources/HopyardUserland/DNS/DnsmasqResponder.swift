@@ -105,7 +105,8 @@ final class DnsmasqResponder: DNSResponder {
       {
         // An alias is told only where its end is known.
         var rest = response
-        if answerLocally(DNSQuestion(target, question.type), &rest), !rest.answers.isEmpty {
+        let isFound = answerLocally(DNSQuestion(target, question.type), &rest)
+        if isFound && !rest.answers.isEmpty || isKnown(target) {
           response.answers.append(alias)
           name = target
           continue

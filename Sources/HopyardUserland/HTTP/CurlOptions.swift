@@ -81,6 +81,7 @@ struct CurlOptions {
   var isHTTP10 = false
   var allowsHTTP09 = false
   var isCompressed = false
+  var wantsIPv4 = false
   var wantsIPv6 = false
   var keepsPostMethod: Set<Int> = []
 
@@ -123,8 +124,9 @@ struct CurlOptions {
       case "noproxy": noProxy = value
       case "p": tunnels = true
       case "U": proxyUser = value
-      case "4": wantsIPv6 = false
-      case "6": wantsIPv6 = true
+      case "4", "6":
+        wantsIPv4 = option.key == "4"
+        wantsIPv6 = option.key == "6"
       case "f": fails = true
       case "fail-with-body": failsWithBody = true
       case "i": includesHeaders = true

@@ -46,7 +46,7 @@ extension CurlTransfer {
     }
     let what = isProxy ? "Could not resolve proxy" : "Could not resolve host"
     let code: Int32 = isProxy ? 5 : 6
-    let family: Resolver.Family = options.wantsIPv6 ? .v6 : .any
+    let family: Resolver.Family = options.wantsIPv6 ? .v6 : options.wantsIPv4 ? .v4 : .any
     var found: Result<Resolver.Result, ResolutionFailure>?
     try await attempt { () async throws(ProcessExit) in
       found = try await session.process.addresses(of: host, family)
@@ -169,10 +169,12 @@ extension CurlTransfer {
   {
     var connection = TCPStream.Options()
     connection.prepare = { $0.isNoDelay = true }
+    var isBoundToDevice = false
     if let interface = options.interface {
       let name = interface.hasPrefix("if!") ? String(interface.dropFirst(3)) : interface
       if let device = program.namespace.devices[name] {
-        connection.source = device.inet.addresses.first.map { IPv4Address(rawValue: $0.local) }
+        // A socket that is bound to a device is bound to nothing else.
+        isBoundToDevice = true
         connection.prepare = { socket in
           socket.isNoDelay = true
           socket.options.boundIfindex = device.ifindex
@@ -183,7 +185,7 @@ extension CurlTransfer {
         return .failure(.bind("Couldn't bind to '\(name)'"))
       }
     }
-    let ports = options.localPorts.map { Array($0) } ?? [0]
+    let ports = isBoundToDevice ? [0] : options.localPorts.map { Array($0) } ?? [0]
     var last = SocketError.addressInUse
     for local in ports {
       connection.sourcePort = local

@@ -448,8 +448,10 @@ final class CurlTransfer {
 
   private func receiveSoon(_ stream: TCPStream) async throws(CurlFailure) -> [UInt8]? {
     do throws(SocketError) {
-      return try await stream.read(16_384, until: now + .seconds(1))
+      let limit = now + .seconds(1)
+      return try await stream.read(16_384, until: min(limit, deadline ?? limit))
     } catch {
+      if error == .wouldBlock, let deadline, now >= deadline { throw timeout(nil) }
       if error == .wouldBlock { return nil }
       throw CurlFailure(code: 56, message: "Recv failure: \(error.text)")
     }

@@ -134,6 +134,14 @@ final class SocatRun {
     switch from.receive(options.bufferSize) {
     case .nothing: return true
     case .end: return false
+    case .failed(.connectionReset), .failed(.brokenPipe):
+      // Only a warning, which is not shown unless asked for.
+      try await say(
+        "W",
+        "read(\(from.descriptors.read), \(Channel.address), \(options.bufferSize)): "
+          + SocketError.connectionReset.text
+      )
+      return false
     case .failed(let error):
       throw try await fail(
         "read(\(from.descriptors.read), \(Channel.address), \(options.bufferSize)): \(error.text)"

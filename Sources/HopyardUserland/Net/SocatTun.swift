@@ -61,9 +61,6 @@ extension SocatOpener {
         throw try await run.fail("Ipv4Parse: invalid address \"\(text)\"")
       }
       var assigned = InterfaceAddress<UInt32>(local: local.rawValue, prefixLength: length)
-      if length < 31 {
-        assigned.broadcast = local.rawValue | ~(UInt32.max << UInt32(32 - length))
-      }
       assigned.label = device.name
       do {
         try namespace.addLinkAddress(assigned, to: device, replacing: false)

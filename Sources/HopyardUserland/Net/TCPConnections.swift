@@ -40,8 +40,9 @@ extension Process {
     } catch {
       return error
     }
-    // The kernel's timers tick in jiffies: of two that end together the program's comes first.
-    let deadline = deadline.map { $0 + -1_000 }
+    // The kernel's timers tick in jiffies: of two that end together the program's comes first,
+    // with the step that it takes.
+    let deadline = deadline.map { $0 + -30_000 }
     while true {
       if let error = socket.takeError() { return error }
       if socket.isEstablished { return nil }
