@@ -103,10 +103,8 @@ final class DnsmasqResponder: DNSResponder {
       if question.type != .cname,
         let alias = own.first(where: { $0.type == .cname }), case .cname(let target) = alias.data
       {
-        // An alias is told only where its end is known.
-        var rest = response
-        let isFound = answerLocally(DNSQuestion(target, question.type), &rest)
-        if isFound && !rest.answers.isEmpty || isKnown(target) {
+        // An alias is told only where something is known of what it stands for.
+        if isKnown(target) || !addresses(of: target, question.type).isEmpty {
           response.answers.append(alias)
           name = target
           continue
