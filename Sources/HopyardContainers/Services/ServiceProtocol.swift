@@ -61,6 +61,29 @@ public struct ServicePort: Hashable, Sendable {
   /// Whether nothing in the file says so.
   public var isAssumed: Bool
 
+  /// Reads `80`, `53/udp` or `5432/tcp postgres`; nil where it is none of these.
+  ///
+  /// What a port speaks is guessed where the text does not say it.
+  public init?(_ text: String) {
+    let words = text.split(separator: " ").map(String.init)
+    let halves = (words.first ?? "").split(separator: "/", omittingEmptySubsequences: false)
+    guard words.count <= 2, halves.count <= 2, let port = UInt16(halves.first ?? ""), port > 0
+    else { return nil }
+    let ipProtocol: IPProtocol
+    switch halves.count == 2 ? halves[1] : "tcp" {
+    case "tcp": ipProtocol = .tcp
+    case "udp": ipProtocol = .udp
+    case "sctp": ipProtocol = .sctp
+    default: return nil
+    }
+    var service = WellKnownServices.guess(port: port, ipProtocol)
+    if words.count == 2 {
+      guard let named = ServiceProtocol(rawValue: words[1]) else { return nil }
+      service = named
+    }
+    self.init(port, ipProtocol, service, isAssumed: false)
+  }
+
   /// Makes a description.
   public init(
     _ port: UInt16,

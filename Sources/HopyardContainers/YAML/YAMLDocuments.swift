@@ -4,12 +4,16 @@ import Yams
 /// Reads YAML text into nodes that know their places.
 public enum YAMLDocuments {
   /// The most nodes that a file may stand for, aliases counted out.
-  static let nodeLimit = 2_000_000
+  public static let nodeLimit = 1_000_000
   /// How deep nodes may stand in each other.
   static let depthLimit = 200
 
   /// The documents of a text, without the empty ones.
-  public static func parse(_ text: String, file: String) throws(Problem) -> [YAMLNode] {
+  ///
+  /// Aliases may make it stand for `limit` nodes at most.
+  public static func parse(_ text: String, file: String, limit: Int = nodeLimit) throws(Problem)
+    -> [YAMLNode]
+  {
     let start = SourceLocation(line: 1, column: 1)
     if let place = tooDeep(text) {
       throw Problem(
@@ -19,7 +23,7 @@ public enum YAMLDocuments {
       )
     }
     var documents: [YAMLNode] = []
-    var converter = Converter(file: file)
+    var converter = Converter(file: file, limit: limit)
     do {
       let parser = try Yams.Parser(yaml: text)
       while let root = try parser.nextRoot() {
@@ -98,6 +102,7 @@ public enum YAMLDocuments {
 
   private struct Converter {
     let file: String
+    let limit: Int
     var count = 0
 
     mutating func convert(_ node: Node, depth: Int) throws(Problem) -> YAMLNode {
@@ -107,7 +112,7 @@ public enum YAMLDocuments {
         Problem(file: file, location: location, message: message)
       }
       count += 1
-      if count > YAMLDocuments.nodeLimit { throw fail("aliases make the document too large") }
+      if count > limit { throw fail("aliases make the document too large") }
       if depth > YAMLDocuments.depthLimit {
         throw fail("nesting deeper than \(YAMLDocuments.depthLimit) levels is not supported")
       }

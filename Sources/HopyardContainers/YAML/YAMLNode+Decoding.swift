@@ -166,7 +166,7 @@ public struct YAMLFields: Sendable {
     let near = names.map { (name: $0, distance: EditDistance.between($0, field.name)) }
       .min { $0.distance < $1.distance }
     var hint = names.count <= 12 ? "expected one of " + names.joined(separator: ", ") : ""
-    if let near, near.distance <= max(1, field.name.count / 3) {
+    if let near, near.distance <= max(2, field.name.count / 3), near.distance < field.name.count {
       hint = "did you mean `\(near.name)'?"
     }
     let tail = hint.isEmpty ? "" : hint.hasPrefix("did") ? "; \(hint)" : ", \(hint)"

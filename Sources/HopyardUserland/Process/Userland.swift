@@ -12,6 +12,8 @@ public final class Userland {
   public let machine: Machine
   /// What `hostname` prints.
   public var hostname = "host"
+  /// Programs of upper floors that run on the machine, by name.
+  public var daemons: [String: AnyObject] = [:]
   /// The first thing asked for that is not modelled; it ends the run.
   public private(set) var refusal: Problem?
 
