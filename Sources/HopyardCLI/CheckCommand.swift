@@ -31,8 +31,18 @@ struct CheckCommand: ParsableCommand {
 
   private func problems(in source: ShellSource) -> [Problem] {
     switch InputKind(source) {
-    case .lab: return Lab(source: source).problems
-    case .scenario, .compose, .manifests:
+    case .lab:
+      let lab = Lab(source: source)
+      lab.userland.commands.addDocker()
+      return lab.problems
+    case .compose:
+      do throws(Problem) {
+        _ = try ComposeFileRun.project(source)
+        return []
+      } catch {
+        return [error]
+      }
+    case .scenario, .manifests:
       do throws(Problem) {
         let network = try NetworkInput.network(of: source)
         defer { network.close() }

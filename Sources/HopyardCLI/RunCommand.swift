@@ -53,13 +53,20 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print each packet's journey as JSON lines in place of the commands' output.")
   var json = false
 
+  @Flag(help: "Bring a compose file up without trying its ports and names.")
+  var noProbes = false
+
   func run() throws {
     if file != "-", Folder.isFolder(file) { return try manifestsRun.run(file) }
     let source = try LabFile.read(file)
     switch InputKind(source) {
     case .lab: try runLab(source)
     case .manifests: try manifestsRun.run(file)
-    case .scenario, .compose: try scenarioRun.run(source)
+    case .compose:
+      var run = ComposeFileRun(seed: lab.seed, pcap: pcap, pcapng: pcapng, json: json)
+      run.probes = !noProbes
+      try run.run(source)
+    case .scenario: try scenarioRun.run(source)
     case .rules: try RulesCheckCommand.parse([file]).run()
     }
   }
@@ -84,6 +91,7 @@ struct RunCommand: ParsableCommand {
 
   private func runLab(_ source: ShellSource) throws {
     let lab = Lab(source: source, options: self.lab.options)
+    lab.userland.commands.addDocker()
     let problems = lab.problems
     guard problems.isEmpty else {
       for problem in problems { Standard.error("\(problem)\n") }

@@ -32,6 +32,7 @@ struct ShellCommand: ParsableCommand {
   func run() throws {
     let source = try file.map { try LabFile.read($0) } ?? ShellSource(name: "shell", text: "")
     let lab = Lab(source: source, options: self.lab.options)
+    lab.userland.commands.addDocker()
     let problems = lab.problems
     guard problems.isEmpty else {
       for problem in problems { Standard.error("\(problem)\n") }

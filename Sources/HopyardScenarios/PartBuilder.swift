@@ -9,8 +9,9 @@ struct PartBuilder {
 
   /// Makes what needs to be there before links and addresses.
   func make() throws(Problem) {
-    if let docker = network.scenario.docker.first {
-      throw docker.machine.node.problem("Docker hosts are not built")
+    for docker in network.scenario.docker {
+      guard let place = network.endpoint(docker.machine.name) else { continue }
+      network.add(DockerPart(docker, place, network.scenario))
     }
     for cluster in network.scenario.clusters {
       network.add(try ClusterPart(cluster, in: network.simulation))
@@ -19,6 +20,7 @@ struct PartBuilder {
 
   /// Starts containers and pods, and waits until they are ready.
   func start() throws(Problem) {
+    for case let docker as DockerPart in network.parts { try docker.start(in: network) }
     for case let cluster as ClusterPart in network.parts { try cluster.start(network) }
   }
 }

@@ -59,6 +59,7 @@ public struct Scenario: Sendable {
     var compose: YAMLNode?
     var profile: String?
     var usesProxy: Bool?
+    var serves: [(service: Text, ports: [Text])] = []
   }
 
   /// A cluster.

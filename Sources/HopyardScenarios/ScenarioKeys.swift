@@ -73,6 +73,11 @@ enum ScenarioKeys {
       Key("compose", .anything, "A compose file: its path, or the file itself."),
       Key("profile", .choice(["docker20", "docker29"]), "Which dockerd's rules it writes."),
       Key("userland-proxy", .boolean, "Whether docker-proxy listens on published ports."),
+      Key(
+        "serve",
+        .map(texts),
+        "What services serve, in place of what is assumed: `5432/tcp postgres`."
+      ),
     ]
   )
 

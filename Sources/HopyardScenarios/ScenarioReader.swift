@@ -168,6 +168,10 @@ struct ScenarioReader {
     docker.compose = fields["compose"]
     docker.profile = try fields["profile"]?.choice("`profile'", ["docker20", "docker29"])
     docker.usesProxy = try fields["userland-proxy"]?.bool("`userland-proxy'")
+    for field in try fields["serve"]?.fields("`serve'").entries ?? [] {
+      let service = Scenario.Text(text: field.name, node: field.key)
+      docker.serves.append((service, try texts(field.value, "`serve'")))
+    }
     return docker
   }
 

@@ -56,12 +56,24 @@ struct WhyCommand: ParsableCommand {
 
 /// Builds networks from what users have.
 enum NetworkInput {
+  /// The network of a compose file: a Docker host `docker` and a machine `client` on a LAN.
+  private static func composeNetwork(_ source: ShellSource) throws(Problem) -> Network {
+    let file = source.name.split(separator: "/").last.map(String.init) ?? source.name
+    let text = """
+      machines: {client: {interfaces: {eth0: 192.0.2.20/24}}}
+      docker: {docker: {interfaces: {eth0: 192.0.2.10/24}, compose: "\(file)"}}
+      links: [[client/eth0, docker/eth0]]
+      """
+    return try Network(text: text, file: source.name)
+  }
+
   /// The network of a scenario.
   static func network(of source: ShellSource) throws(Problem) -> Network {
     if case .manifests = InputKind(source) {
       let text = ScenarioDraft.around(manifests: source.name)
       return try ScenarioDraft.network(text, for: source.name)
     }
+    if case .compose = InputKind(source) { return try composeNetwork(source) }
     let text = String(decoding: source.bytes, as: UTF8.self)
     return try Network(text: text, file: source.name)
   }
