@@ -134,21 +134,22 @@ import Testing
     let found = try lookup(
       "web.lab",
       conf: "nameserver 10.0.0.3\n" + options,
-      delay: .milliseconds(2)
-    ) { pair in
-      try PairFixture.address(
-        pair.server,
-        #require(pair.server.devices["eth0"]),
-        IPv4Address(10, 0, 0, 3)
-      )
-      let rule = Rule(
-        protocol: ProtocolMatch(.udp),
-        target: .dnat(NATTarget(.v4(IPv4Address(10, 0, 0, 2)), port: 53))
-      )
-      try pair.server.netfilter.ruleset(.ipv4, .nft).table(.nat)
-        .insert(rule, inChain: "PREROUTING")
-      pair.server.netfilter.connections.raceWindow = .milliseconds(1)
-    }
+      delay: .milliseconds(2),
+      prepare: { pair in
+        try PairFixture.address(
+          pair.server,
+          #require(pair.server.devices["eth0"]),
+          IPv4Address(10, 0, 0, 3)
+        )
+        let rule = Rule(
+          protocol: ProtocolMatch(.udp),
+          target: .dnat(NATTarget(.v4(IPv4Address(10, 0, 0, 2)), port: 53))
+        )
+        try pair.server.netfilter.ruleset(.ipv4, .nft).table(.nat)
+          .insert(rule, inChain: "PREROUTING")
+        pair.server.netfilter.connections.raceWindow = .milliseconds(1)
+      }
+    )
     #expect(found?.text == "web.lab [\"10.0.0.80\"]")
     #expect(found?.seconds == seconds)
   }

@@ -1,5 +1,6 @@
 import HopyardServices
 import HopyardSimulator
+import HopyardWire
 import Testing
 
 // The example of the page about sockets, word for word.

@@ -7,6 +7,12 @@ public struct DNSZoneError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What is wrong.
   public var message: String
 
+  /// Makes the fault of a line.
+  public init(line: Int, message: String) {
+    self.line = line
+    self.message = message
+  }
+
   /// `line 3: what is wrong`.
   public var description: String { "line \(line): \(message)" }
 }
