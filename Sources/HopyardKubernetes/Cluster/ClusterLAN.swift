@@ -49,6 +49,19 @@ public final class ClusterLAN {
           ),
           to: card
         )
+        // Every machine has a way to the rest of the world, though none is there: what no rule and
+        // no other route takes is forwarded, and so meets the rules that refuse it.
+        try machine.root.insertRoute(
+          Route<UInt32>(
+            prefix: 0,
+            length: 0,
+            scope: .universe,
+            nexthops: [
+              Nexthop<UInt32>(ifindex: card.ifindex, gateway: network.address.rawValue + 1)
+            ]
+          ),
+          mode: .create
+        )
         return (userland, card)
       } catch {
         throw CNIError("cannot set \(name) up: \(error)")
