@@ -220,6 +220,8 @@ struct ScenarioReader {
       var machine = Scenario.Machine(name: "n\(number)", node: node)
       let address = Scenario.Text(text: "192.168.56.\(10 + number)/24", node: node)
       machine.interfaces = [Scenario.Interface(name: "eth0", addresses: [address], node: node)]
+      // As on real nodes: what no other route takes is forwarded, and so meets the rules.
+      machine.routes = [Scenario.Text(text: "default via 192.168.56.1", node: node)]
       cluster.machines.append(machine)
       cluster.nodeNames.append(Scenario.Text(text: machine.name, node: node))
     }
