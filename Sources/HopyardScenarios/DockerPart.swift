@@ -7,11 +7,11 @@ import HopyardUserland
 final class DockerPart: NetworkPart {
   let name: String
   private let description: Scenario.Docker
-  private let place: Endpoint
+  private let place: NetworkPlace
   private let options: DockerOptions
   private var engine: DockerEngine?
 
-  init(_ description: Scenario.Docker, _ place: Endpoint, _ scenario: Scenario) {
+  init(_ description: Scenario.Docker, _ place: NetworkPlace, _ scenario: Scenario) {
     name = description.machine.name
     self.description = description
     self.place = place
@@ -84,9 +84,9 @@ final class DockerPart: NetworkPart {
 
   // MARK: Places
 
-  private func view(of container: Container) -> Endpoint? {
+  private func view(of container: Container) -> NetworkPlace? {
     guard let sandbox = container.sandbox else { return nil }
-    return Endpoint(
+    return NetworkPlace(
       name: name + "/" + container.name,
       userland: place.userland,
       namespace: sandbox.namespace,
@@ -95,14 +95,14 @@ final class DockerPart: NetworkPart {
   }
 
   /// A container by its name, or by its service's where that has one container.
-  func endpoint(_ path: [String]) -> Endpoint? {
+  func endpoint(_ path: [String]) -> NetworkPlace? {
     guard let engine, path.count == 1, let word = path.first else { return nil }
     if let container = engine.container(word), let place = view(of: container) { return place }
     let found = engine.containers.filter { ComposeRunner.service(of: $0) == word && $0.isRunning }
     return found.count == 1 ? view(of: found[0]) : nil
   }
 
-  var endpoints: [Endpoint] { engine?.containers.compactMap(view(of:)) ?? [] }
+  var endpoints: [NetworkPlace] { engine?.containers.compactMap(view(of:)) ?? [] }
 
   var assumptions: [String] { engine?.assumptions ?? [] }
 

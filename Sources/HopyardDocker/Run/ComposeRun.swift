@@ -65,8 +65,8 @@ public final class ComposeRun {
       try? userland.files.write("/etc/hosts", Array(names.utf8))
     }
     host.commands.addDocker()
-    try startNameServer()
     engine = try DockerEngine(on: host, options: options.docker)
+    try startNameServer()
   }
 
   /// A name server on the LAN that knows no names, so that unknown ones are known to be unknown.
