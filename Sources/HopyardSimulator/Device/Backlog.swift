@@ -62,7 +62,9 @@ final class Backlog: EventHandler {
     packet.metadata.device = device.number
     packet.metadata.due = core.now.nanoseconds &+ Self.delay
     // A frame's arrival is when it enters the queue, as Linux stamps it.
-    if core.pointee.isTapped && device.isUp && packet.metadata.type != .loopback {
+    if core.pointee.isTapped && device.isUp && packet.metadata.type != .loopback
+      && !packet.metadata.flags.contains(.datedByTCP)
+    {
       packet.metadata.flags.insert(.captured)
       device.show(packet, .incoming)
     }

@@ -275,7 +275,7 @@ extension Packet {
     }
     metadata.conntrack = 0
     metadata.conntrackInfo = 0
-    metadata.flags.formIntersection(.checksumIsRight)
+    metadata.flags.formIntersection([.checksumIsRight, .datedByTCP])
     metadata.bridgeInputPort = 0
     metadata.bridgeOutputPort = 0
     metadata.priority = 0

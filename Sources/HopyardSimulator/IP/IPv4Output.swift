@@ -118,6 +118,40 @@ extension IPv4Stack {
     return decision
   }
 
+  /// Asks the routing tables for the way of a packet of this host.
+  private func resolveOutput(_ options: OutputOptions) throws(SocketError) -> ResolvedRoute<UInt32> {
+    var key = FlowKey<UInt32>(
+      destination: options.destination,
+      source: options.source,
+      outputIfindex: options.outputIfindex,
+      mark: options.mark,
+      tos: options.tos & 0xfc,
+      ipProtocol: options.ipProtocol.rawValue,
+      uid: options.uid
+    )
+    key.sourcePort = options.sourcePort
+    key.destinationPort = options.destinationPort
+    if options.isOnLinkOnly { key.scope = .link }
+    if key.outputIfindex == 0 && options.destination >> 28 == 0xe
+      && options.multicastIfindex != 0
+    {
+      key.outputIfindex = options.multicastIfindex
+    }
+    do throws(RouteError) {
+      return try routes.routeOutput(key, acceptsAnySource: options.acceptsAnySource)
+    } catch {
+      throw SocketError(error.errno)
+    }
+  }
+
+  /// The metrics of the route that a packet of this host takes.
+  func routeMetrics(_ options: OutputOptions) -> RouteMetrics {
+    guard let resolved = try? resolveOutput(options), let result = resolved.result else {
+      return .none
+    }
+    return routes.route(result.route)?.metrics ?? .none
+  }
+
   /// The address that a packet gets which leaves by a device (`inet_select_addr`).
   func selectSource(_ device: NetworkDevice, _ destination: UInt32, _ scope: RouteScope) -> UInt32 {
     routes.sourceAddress(ifindex: device.ifindex, gateway: destination, scope: scope)

@@ -52,16 +52,8 @@ public struct NamespaceSettings: Sendable {
   public var multipathHashPolicy: Int32 = 0
   /// `fib_multipath_use_neigh`.
   public var multipathUsesNeighbours: Int32 = 0
-  /// `tcp_syn_retries`.
-  public var tcpSynRetries: Int32 = 6
-  /// `tcp_sack`.
-  public var tcpSACK: Int32 = 1
-  /// `tcp_timestamps`.
-  public var tcpTimestamps: Int32 = 1
-  /// `tcp_window_scaling`.
-  public var tcpWindowScaling: Int32 = 1
-  /// `tcp_syn_linear_timeouts`.
-  public var tcpSynLinearTimeouts: Int32 = 4
+  /// The settings of TCP.
+  public var tcp = TCPSettings()
   /// `udp_early_demux`, `tcp_early_demux` and others that change nothing here.
   public var inert: [String: String] = [:]
 

@@ -108,6 +108,9 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let bridgedTranslation = PacketFlags(rawValue: 16384)
   /// A bridge answered the ARP request, which ports that asked for quiet need not see.
   public static let answeredARP = PacketFlags(rawValue: 32768)
+  /// Captures date it when it is received and not when it enters the queue: the field for its arrival
+  /// holds the time at which TCP sent it (`skb->tstamp_type`).
+  public static let datedByTCP = PacketFlags(rawValue: 65536)
   /// A bridge passes the frame up in place of the port that received it.
   public static let bridgeUp = PacketFlags(rawValue: 2048)
 }

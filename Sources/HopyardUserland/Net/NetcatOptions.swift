@@ -27,6 +27,8 @@ struct NetcatOptions {
   var wantsIPv4 = false
   var takesRandomOrder = false
   var proxy: NetcatProxy?
+  var receiveBuffer: Int?
+  var sendBuffer: Int?
 
   /// What is wrong with a value.
   struct Failure: Error {
@@ -55,6 +57,8 @@ struct NetcatOptions {
       case "b": allowsBroadcast = true
       case "C": sendsCarriageReturns = true
       case "d": ignoresInput = true
+      case "I": receiveBuffer = try number(value, "TCP receive window", 1...65_536 << 14)
+      case "O": sendBuffer = try number(value, "TCP send window", 1...65_536 << 14)
       case "i": interval = try number(value, "interval", 0...Int(Int32.max))
       case "k": keepsListening = true
       case "l": listens = true
@@ -112,5 +116,11 @@ struct NetcatOptions {
     }
     if let tos { socket.options.tos = tos }
     socket.options.allowsBroadcast = allowsBroadcast
+    if let socket = socket as? TCPSocket {
+      if let receiveBuffer { socket.tcpOptions.receiveBuffer = receiveBuffer }
+      if let sendBuffer { socket.tcpOptions.sendBuffer = sendBuffer }
+    } else if let receiveBuffer {
+      socket.options.receiveBuffer = max(2304, min(receiveBuffer * 2, 8_388_608))
+    }
   }
 }

@@ -119,6 +119,14 @@ struct SocatAddress: Sendable {
     "up": "up", "iff-up": "up", "tun-name": "tun-name", "iff-no-pi": "no-pi", "no-pi": "no-pi",
     "proxyport": "proxyport", "proxyauth": "proxyauth", "proxyauthorization": "proxyauth",
     "proxy-authorization": "proxyauth", "socksport": "socksport", "socksuser": "socksuser",
+    "keepidle": "keepidle", "tcp-keepidle": "keepidle", "keepintvl": "keepintvl",
+    "tcp-keepintvl": "keepintvl", "keepcnt": "keepcnt", "tcp-keepcnt": "keepcnt",
+    "mss": "mss", "maxseg": "mss", "tcp-maxseg": "mss", "linger": "linger", "so-linger": "linger",
+    "linger2": "linger2", "tcp-linger2": "linger2", "syncnt": "syncnt", "tcp-syncnt": "syncnt",
+    "cork": "cork", "tcp-cork": "cork", "defer-accept": "defer-accept",
+    "tcp-defer-accept": "defer-accept", "window-clamp": "window-clamp",
+    "tcp-window-clamp": "window-clamp", "congestion": "congestion",
+    "tcp-congestion": "congestion", "mark": "mark", "so-mark": "mark",
     "so-rcvbuf": "rcvbuf", "rcvbuf": "rcvbuf", "so-sndbuf": "sndbuf", "sndbuf": "sndbuf",
   ]
 

@@ -80,6 +80,10 @@ extension SocatOpener {
     if let size = try await number("rcvbuf", 0...1 << 30) {
       socket.options.receiveBuffer = max(2304, min(size * 2, 8_388_608))
     }
+    if let mark = try await number("mark", 0...Int(UInt32.max)) {
+      socket.options.mark = UInt32(mark)
+    }
+    if let socket = socket as? TCPSocket { try await prepareTCP(socket) }
     if let text = address.value("multicast-if") {
       let owner = namespace.devices.all.first { device in
         device.name == text

@@ -98,6 +98,47 @@ extension SocatOpener {
     return (socket, descriptor)
   }
 
+  /// Sets the options that only TCP sockets take.
+  func prepareTCP(_ socket: TCPSocket) async throws(ProcessExit) {
+    let most = Int(Int32.max)
+    if address.has("nodelay") { socket.tcpOptions.isNoDelay = true }
+    if address.has("cork") { socket.tcpOptions.isCorked = true }
+    if address.has("keepalive") { socket.tcpOptions.keepsAlive = true }
+    if let value = try await number("keepidle", 1...32_767) {
+      socket.tcpOptions.keepaliveIdle = value
+    }
+    if let value = try await number("keepintvl", 1...32_767) {
+      socket.tcpOptions.keepaliveInterval = value
+    }
+    if let value = try await number("keepcnt", 1...127) {
+      socket.tcpOptions.keepaliveCount = value
+    }
+    if let value = try await number("mss", 88...32_767) {
+      socket.tcpOptions.maximumSegment = value
+    }
+    if let value = try await number("linger", 0...most) { socket.tcpOptions.linger = value }
+    if let value = try await number("linger2", -1...most) { socket.tcpOptions.finTimeout = value }
+    if let value = try await number("syncnt", 1...127) { socket.tcpOptions.synCount = value }
+    if let value = try await number("defer-accept", 0...most) {
+      socket.tcpOptions.deferAccept = value
+    }
+    if let value = try await number("window-clamp", 0...most) {
+      socket.tcpOptions.windowClamp = value
+    }
+    if let value = try await number("rcvbuf", 0...1 << 30) {
+      socket.tcpOptions.receiveBuffer = max(value, 1)
+    }
+    if let value = try await number("sndbuf", 0...1 << 30) {
+      socket.tcpOptions.sendBuffer = max(value, 1)
+    }
+    if let name = address.value("congestion") {
+      guard let algorithm = CongestionAlgorithm(rawValue: name) else {
+        throw .refused("socat: the congestion control \(name) is not modelled")
+      }
+      socket.tcpOptions.congestionControl = algorithm
+    }
+  }
+
   private func backlog() async throws(ProcessExit) -> Int {
     try await number("backlog", 0...65_535) ?? 5
   }

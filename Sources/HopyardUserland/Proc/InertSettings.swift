@@ -16,10 +16,8 @@ enum InertSettings {
       let words = line.split(separator: " ").map(String.init)
       guard let first = words.first else { continue }
       let isReadOnly = first.hasPrefix("!")
-      let isText = ["tcp_allowed_congestion_control", "tcp_available_congestion_control"]
-        .contains { first.hasSuffix($0) }
       entries[isReadOnly ? String(first.dropFirst()) : first] = Entry(
-        value: words.dropFirst().joined(separator: isText ? " " : "\t"),
+        value: words.dropFirst().joined(separator: "\t"),
         isReadOnly: isReadOnly
       )
     }
@@ -42,11 +40,6 @@ enum InertSettings {
     guard !defaults.isEmpty, defaults.allSatisfy({ Int64($0) != nil }) else {
       return SystemSetting(read: read) { text throws(Errno) in
         let value = String(text.prefix { $0 != "\n" })
-        if path.hasSuffix("tcp_congestion_control"),
-          !["reno", "bbr", "cubic"].contains(value)
-        {
-          throw .noSuchFile
-        }
         namespace.inertSettings[key] = value
       }
     }
@@ -96,30 +89,18 @@ enum InertSettings {
     ipv4/ip_dynaddr 0
     ipv4/ip_early_demux 1
     ipv4/ip_forward_update_priority 1
-    ipv4/ip_local_reserved_ports 
     ipv4/ipfrag_max_dist 64
     ipv4/nexthop_compat_mode 1
     ipv4/raw_l3mdev_accept 1
     ipv4/route/min_adv_mss 256
-    ipv4/tcp_abort_on_overflow 0
     ipv4/tcp_adv_win_scale 1
-    !ipv4/tcp_allowed_congestion_control reno bbr
     ipv4/tcp_app_win 31
     ipv4/tcp_autocorking 1
-    !ipv4/tcp_available_congestion_control reno bbr cubic
     ipv4/tcp_backlog_ack_defer 1
     ipv4/tcp_base_mss 1024
-    ipv4/tcp_challenge_ack_limit 2147483647
     ipv4/tcp_child_ehash_entries 0
-    ipv4/tcp_comp_sack_delay_ns 1000000
-    ipv4/tcp_comp_sack_nr 44
     ipv4/tcp_comp_sack_slack_ns 100000
-    ipv4/tcp_congestion_control bbr
-    ipv4/tcp_dsack 1
     ipv4/tcp_early_demux 1
-    ipv4/tcp_early_retrans 3
-    ipv4/tcp_ecn 2
-    ipv4/tcp_ecn_fallback 1
     ipv4/tcp_ecn_option 2
     ipv4/tcp_ecn_option_beacon 3
     !ipv4/tcp_ehash_entries -262144
@@ -127,64 +108,22 @@ enum InertSettings {
     ipv4/tcp_fastopen 1
     ipv4/tcp_fastopen_blackhole_timeout_sec 0
     ipv4/tcp_fastopen_key 00000000-00000000-00000000-00000000
-    ipv4/tcp_fin_timeout 60
-    ipv4/tcp_frto 2
-    ipv4/tcp_fwmark_accept 0
-    ipv4/tcp_invalid_ratelimit 500
-    ipv4/tcp_keepalive_intvl 75
-    ipv4/tcp_keepalive_probes 9
-    ipv4/tcp_keepalive_time 7200
     ipv4/tcp_l3mdev_accept 0
     ipv4/tcp_limit_output_bytes 4194304
-    ipv4/tcp_max_reordering 300
-    ipv4/tcp_max_syn_backlog 2048
-    ipv4/tcp_max_tw_buckets 131072
     ipv4/tcp_migrate_req 0
     ipv4/tcp_min_rtt_wlen 300
-    ipv4/tcp_min_snd_mss 48
-    ipv4/tcp_min_tso_segs 2
-    ipv4/tcp_moderate_rcvbuf 1
     ipv4/tcp_mtu_probe_floor 48
-    ipv4/tcp_mtu_probing 0
     ipv4/tcp_no_metrics_save 0
     ipv4/tcp_no_ssthresh_metrics_save 1
-    ipv4/tcp_notsent_lowat 4294967295
-    ipv4/tcp_orphan_retries 0
-    ipv4/tcp_pacing_ca_ratio 120
-    ipv4/tcp_pacing_ss_ratio 200
-    ipv4/tcp_pingpong_thresh 1
     ipv4/tcp_plb_cong_thresh 128
-    ipv4/tcp_plb_enabled 0
     ipv4/tcp_plb_idle_rehash_rounds 3
     ipv4/tcp_plb_rehash_rounds 12
     ipv4/tcp_plb_suspend_rto_sec 60
     ipv4/tcp_probe_interval 600
     ipv4/tcp_probe_threshold 8
-    ipv4/tcp_recovery 1
-    ipv4/tcp_reflect_tos 0
-    ipv4/tcp_reordering 3
     ipv4/tcp_retrans_collapse 1
-    ipv4/tcp_retries1 3
-    ipv4/tcp_retries2 15
-    ipv4/tcp_rfc1337 0
-    ipv4/tcp_rmem 4096 131072 33554432
-    ipv4/tcp_rto_max_ms 120000
-    ipv4/tcp_rto_min_us 200000
-    ipv4/tcp_sack 1
-    ipv4/tcp_shrink_window 0
-    ipv4/tcp_slow_start_after_idle 1
     ipv4/tcp_stdurg 0
-    ipv4/tcp_synack_retries 5
-    ipv4/tcp_syncookies 1
-    ipv4/tcp_thin_linear_timeouts 0
-    ipv4/tcp_timestamps 1
     ipv4/tcp_tso_rtt_log 9
-    ipv4/tcp_tso_win_divisor 3
-    ipv4/tcp_tw_reuse 2
-    ipv4/tcp_tw_reuse_delay 1000
-    ipv4/tcp_window_scaling 1
-    ipv4/tcp_wmem 4096 16384 4194304
-    ipv4/tcp_workaround_signed_windows 0
     ipv4/udp_child_hash_entries 0
     ipv4/udp_early_demux 1
     !ipv4/udp_hash_entries -16384

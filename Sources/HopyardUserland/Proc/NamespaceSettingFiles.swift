@@ -28,11 +28,6 @@ enum NamespaceSettingFiles {
     "ipfrag_time": (\.fragmentTime, positive),
     "route/min_pmtu": (\.minimumPathMTU, 68...Int64(Int32.max)),
     "route/mtu_expires": (\.pathMTUExpires, anyInteger),
-    "tcp_syn_retries": (\.tcpSynRetries, 1...127),
-    "tcp_syn_linear_timeouts": (\.tcpSynLinearTimeouts, 0...127),
-    "tcp_sack": (\.tcpSACK, 0...1),
-    "tcp_timestamps": (\.tcpTimestamps, 0...2),
-    "tcp_window_scaling": (\.tcpWindowScaling, 0...1),
   ]
 
   private static let others = [
@@ -43,7 +38,7 @@ enum NamespaceSettingFiles {
   /// The files in `net/ipv4`.
   static func names(in family: String) -> [String] {
     guard family == "ipv4" else { return [] }
-    return (integers.keys + others).map { String($0.split(separator: "/")[0]) }.sorted()
+    return (integers.keys + others + TCPSettingFiles.names).map { String($0.split(separator: "/")[0]) }.sorted()
   }
 
   static func setting(_ key: String, _ namespace: NetworkNamespace) -> SystemSetting? {
@@ -81,7 +76,7 @@ enum NamespaceSettingFiles {
     case "ping_group_range": return pingGroups(namespace)
     case "route/flush":
       return SystemSetting(read: { "" }, write: { _ throws(Errno) in })
-    default: return nil
+    default: return TCPSettingFiles.setting(key, namespace)
     }
   }
 

@@ -81,6 +81,7 @@ final class SystemSettingsTree: VirtualTree {
     if family == "netfilter", let setting = ConntrackSettingFiles.setting(key, namespace) {
       return .setting(setting)
     }
+    if family == "core", key == "somaxconn" { return .setting(TCPSettingFiles.backlog(namespace)) }
     if let setting = InertSettings.setting(family + "/" + key, namespace) {
       return .setting(setting)
     }

@@ -50,7 +50,7 @@ import Testing
   @Test func `a SYN without an answer times out`() throws {
     let pair = try PairOfHosts()
     var settings = pair.a.settings
-    settings.tcpSynRetries = 1
+    settings.tcp.synRetries = 1
     pair.a.settings = settings
     let device = try #require(pair.b.devices["eth0"])
     device.isNoARP = true

@@ -9,9 +9,12 @@ extension TCPSocket {
     case .synReceived: receiveInSynReceived(segment, packet)
     case .timeWait: receiveInTimeWait(segment)
     case .closed, .listen: break
+    case .finWait2 where waitsInFinWait2: receiveInTimeWait(segment)
     default: receiveSynchronised(segment, packet)
     }
   }
+
+  // MARK: Opening
 
   private func receiveInSynSent(_ segment: ReceivedSegment) {
     if segment.flags.contains(.ack) {
@@ -28,368 +31,439 @@ extension TCPSocket {
       return
     }
     guard segment.flags.contains(.syn) else { return }
+    if ecn.isOn {
+      let both = segment.flags.intersection([.ece, .cwr])
+      ecn.isOn = segment.flags.contains(.ack) ? both == .ece : both == [.ece, .cwr]
+    }
     takeOptions(of: segment)
     initialReceive = segment.sequence
     receiveNext = segment.sequence &+ 1
-    advertisedEdge = receiveNext &+ 64_240
+    copiedSequence = receiveNext
+    lastAcknowledged = receiveNext
+    sendWindow = segment.window
+    maximumWindow = segment.window
+    sendWindowUpdate = segment.sequence
     guard segment.flags.contains(.ack) else {
       // Both ends opened at once.
       state = .synReceived
-      send([.syn, .ack], sequence: initialSend)
+      loss.scalesWindow = segment.windowScale != nil && settings.windowScaling != 0
+      followPathMTU(loss.pathMTU)
+      _ = sendSyn()
       return
     }
-    measureRTT(segment)
     sendUnacknowledged = segment.acknowledgement
-    sendWindow = segment.window
-    sendWindowUpdate = segment.sequence
+    measureHandshake(segment)
+    followPathMTU(loss.pathMTU)
+    initialiseSegmentSize()
     establish()
-    if isFinQueued || sendHead < sendBuffer.count {
-      // Data that waits carries the acknowledgement.
-      transmitPending()
-      if unacknowledgedHandshake { sendAck() }
-    } else {
-      sendAck()
+    if queue.hasUnsent || tcpOptions.deferAccept > 0 {
+      // Data that waits carries the acknowledgement, if it comes soon.
+      receiver.isScheduled = true
+      enterQuickAcks(ReceiveState.mostQuick)
+      armAckTimer(at: now &+ ReceiveState.mostPatience)
+      if queue.hasUnsent { transmitPending() }
+      return
     }
+    sendAck()
   }
 
-  private var unacknowledgedHandshake: Bool { sendNext == initialSend &+ 1 }
-
   func takeOptions(of segment: ReceivedSegment) {
-    if segment.mss > 0 {
-      maximumSegment = min(maximumSegment, max(segment.mss, 48))
-    } else {
-      maximumSegment = min(maximumSegment, 536)
-    }
-    usesTimestamps = segment.timestamp != nil && stack.settings.tcpTimestamps != 0
-    usesSACK = segment.permitsSACK && stack.settings.tcpSACK != 0
-    if let scale = segment.windowScale, stack.settings.tcpWindowScaling != 0 {
+    var announced = segment.mss > 0 ? segment.mss : 536
+    if tcpOptions.maximumSegment > 0 { announced = min(announced, tcpOptions.maximumSegment) }
+    peerSegment = announced
+    usesTimestamps = segment.hasTimestamp && settings.timestamps != 0
+    usesSACK = segment.permitsSACK && settings.sack != 0
+    if let scale = segment.windowScale, settings.windowScaling != 0 {
       sendScale = scale
-      receiveScale = 10
     } else {
       sendScale = 0
       receiveScale = 0
+      receiver.clamp = min(receiver.clamp, 65_535)
     }
-    if usesTimestamps, let stamp = segment.timestamp {
-      recentTimestamp = stamp.value
-      maximumSegment -= 12
-    }
-  }
-
-  private func measureRTT(_ segment: ReceivedSegment) {
-    if retransmissions == 0 {
-      measured(stack.simulation.now - opened)
+    if usesTimestamps {
+      recentTimestamp = segment.timestamp
+      recentTimestampAt = now
+      advertisedForData = advertisedSegment - 12
     } else {
-      retransmissionTimeout = .seconds(1)
+      advertisedForData = advertisedSegment
     }
-    retransmissions = 0
   }
 
-  private func establish() {
-    state = .established
-    stopRetransmitTimer()
+  /// Guesses the size of the segments that will come (`tcp_initialize_rcv_mss`).
+  func initialiseSegmentSize() {
+    let hint = min(advertisedForData, maximumSegment, offeredWindow / 2, 536)
+    receiver.segmentSize = max(hint, 88)
+  }
+
+  func measureHandshake(_ segment: ReceivedSegment) {
+    if retransmissions == 0 {
+      takeRTT(max((now &- opened.nanoseconds) / 1000, 1))
+    } else if usesTimestamps, segment.echo != 0 {
+      let elapsed = Int64(Int32(bitPattern: clockMilliseconds &- segment.echo))
+      if elapsed >= 0 { takeRTT(max(elapsed, 1) * 1000) }
+    }
     retransmissions = 0
+    timeouts = 0
+    backoff = 0
+  }
+
+  func establish() {
+    state = .established
+    clearSendTimer()
+    let metrics = routeMetrics
+    loss.initialWindow = Int(metrics.initcwnd)
+    loss.leastTimeout = Int64(metrics.rtoMin) * 1000
+    loss.reordering =
+      metrics.reordering > 0 ? Int(metrics.reordering) : Int(settings.reordering)
+    if metrics.ssthresh > 0 { slowStartThreshold = Int(metrics.ssthresh) }
+    if metrics.cwnd > 0, metrics.lock & 1 << 7 != 0 { congestionClamp = Int(metrics.cwnd) }
+    congestion = CongestionControl(
+      tcpOptions.congestionControl
+        ?? CongestionAlgorithm(rawValue: metrics.congestionControl)
+        ?? settings.congestionControl
+    )
+    congestionWindow = totalRetransmissions > 1 ? 1 : min(initialWindow, congestionClamp)
+    loss.quickAcks = metrics.quickack != 0
+    loss.highestSacked = sendUnacknowledged
+    loss.highestRetransmitted = sendUnacknowledged
+    loss.highSequence = sendUnacknowledged
+    roundEnd = sendUnacknowledged
+    pushedSequence = sendUnacknowledged
+    lastHeard = now
+    lastSent = now
+    initialiseBuffers()
+    startKeepalive()
     writable.wakeAll()
   }
 
-  private func receiveInSynReceived(_ segment: ReceivedSegment, _ packet: borrowing Packet) {
+  private func receiveInSynReceived(
+    _ segment: ReceivedSegment,
+    _ packet: borrowing Packet
+  ) {
+    if listener != nil { return receiveHalfOpen(segment, packet) }
+    // Both ends opened at once.
     if segment.flags.contains(.rst) {
-      if segment.sequence == receiveNext {
-        listener?.halfOpen -= 1
-        finish(.connectionRefused)
-      }
-      return
-    }
-    if segment.flags.contains(.syn) {
-      if segment.sequence == initialReceive { send([.syn, .ack], sequence: initialSend) }
+      if segment.sequence == receiveNext { finish(.connectionReset) }
       return
     }
     guard segment.flags.contains(.ack) else { return }
     guard segment.acknowledgement == initialSend &+ 1 else {
       return wire.sendReset(answering: segment, for: self)
     }
-    if let listener {
-      // A full queue lets the client's ACK fall; it will come again.
-      guard listener.acceptQueue.count <= listener.backlog else { return }
-      listener.halfOpen -= 1
-      listener.acceptQueue.append(self)
-    }
-    stack.counters.count(.tcpPassiveOpens)
-    measureRTT(segment)
-    sendUnacknowledged = segment.acknowledgement
-    sendNext = segment.acknowledgement
-    sendWindow = segment.window << Int(sendScale)
-    sendWindowUpdate = segment.sequence
-    establish()
-    let waiting = listener
-    listener = nil
+    completeOpening(segment)
+    if segment.flags.contains(.syn) { return }
     receiveSynchronised(segment, packet)
-    waiting?.readable.wakeAll()
-    if isFinQueued { transmitPending() }
   }
 
-  private func receiveInTimeWait(_ segment: ReceivedSegment) {
+  func completeOpening(_ segment: ReceivedSegment) {
+    sendUnacknowledged = segment.acknowledgement
+    sendNext = segment.acknowledgement
+    sendWindow =
+      segment.flags.contains(.syn) ? segment.window : segment.window << Int(sendScale)
+    maximumWindow = max(maximumWindow, sendWindow)
+    sendWindowUpdate = segment.sequence
+    measureHandshake(segment)
+    followPathMTU(loss.pathMTU)
+    initialiseSegmentSize()
+    establish()
+  }
+
+  /// A segment for a half-open connection of a listener (`tcp_check_req`).
+  private func receiveHalfOpen(_ segment: ReceivedSegment, _ packet: borrowing Packet) {
+    let isOld =
+      usesTimestamps && segment.hasTimestamp && segment.timestamp.isBefore(recentTimestamp)
+    if segment.flags.contains(.syn), segment.flags.isDisjoint(with: [.ack, .rst]),
+      segment.sequence == initialReceive, !isOld
+    {
+      // The SYN came again: so does the answer.
+      if !isRateLimited(segment) {
+        _ = sendSyn()
+        setSendTimer(.retransmit, at: now &+ timeoutNanoseconds)
+      }
+      return
+    }
+    if segment.flags.contains(.ack), segment.acknowledgement != initialSend &+ 1 {
+      if !segment.flags.contains(.rst) { wire.resetHalfOpen(answering: segment, packet) }
+      return
+    }
+    let edge = receiveNext &+ UInt32(truncatingIfNeeded: offeredWindow)
+    let isInWindow =
+      segment.sequence == receiveNext
+      || segment.end.isAfter(receiveNext) && segment.sequence.isBefore(edge)
+      || segment.sequence == edge && segment.sequence == segment.end
+    if isOld || !isInWindow {
+      if !segment.flags.contains(.rst), !isRateLimited(segment) { sendAck() }
+      return
+    }
     if segment.flags.contains(.rst) {
-      // RFC 1337: a reset does not end the wait; Linux lets it.
-      isOrphan = true
+      stack.counters.count(.tcpAttemptFails)
+      return finish(.connectionRefused)
+    }
+    if segment.flags.contains(.syn) {
+      wire.resetHalfOpen(answering: segment, packet)
       return finish()
     }
-    if segment.length > 0 {
-      sendAck()
-      startTimeWait()
+    guard segment.flags.contains(.ack), let listener else { return }
+    // A bare ACK is not enough for who wants data first.
+    if timeouts < listener.deferredRetries, segment.length == 0 {
+      isAcknowledgedEarly = true
+      return
     }
+    guard listener.acceptQueue.count <= listener.backlog else {
+      listener.lastOverflow = now
+      if settings.abortOnOverflow != 0 {
+        wire.resetHalfOpen(answering: segment, packet)
+        return finish()
+      }
+      // A full queue lets the client's ACK fall; it will come again.
+      isAcknowledgedEarly = true
+      return
+    }
+    listener.halfOpen -= 1
+    listener.acceptQueue.append(self)
+    self.listener = nil
+    stack.counters.count(.tcpPassiveOpens)
+    completeOpening(segment)
+    receiveSynchronised(segment, packet)
+    listener.readable.wakeAll()
   }
+
+  // MARK: TIME_WAIT
+
+  /// A segment for a connection that only waits (`tcp_timewait_state_process`).
+  private func receiveInTimeWait(_ segment: ReceivedSegment) {
+    let isOld =
+      usesTimestamps && segment.hasTimestamp && !segment.flags.contains(.rst)
+      && segment.timestamp.isBefore(recentTimestamp)
+    if waitsInFinWait2 {
+      let edge = receiveNext &+ UInt32(truncatingIfNeeded: offeredWindow)
+      let isInWindow =
+        segment.sequence == receiveNext
+        || segment.end.isAfter(receiveNext) && segment.sequence.isBefore(edge)
+      if isOld || !isInWindow { return acknowledgeWaiting(segment) }
+      if segment.flags.contains(.rst) { return endWait() }
+      if segment.flags.contains(.syn) && !segment.sequence.isBefore(receiveNext) {
+        wire.sendReset(answering: segment, for: self)
+        return endWait()
+      }
+      if !segment.flags.contains(.ack) || !segment.end.isAfter(receiveNext)
+        || segment.length == 0
+      {
+        return
+      }
+      guard segment.flags.contains(.fin), segment.end == receiveNext &+ 1 else {
+        // Data that nobody will read.
+        wire.sendReset(answering: segment, for: self)
+        return endWait()
+      }
+      receiveNext = segment.end
+      if segment.hasTimestamp { recentTimestamp = segment.timestamp }
+      startTimeWait()
+      sendAck()
+      return
+    }
+    if !isOld && segment.sequence == receiveNext
+      && (segment.length == 0 || segment.flags.contains(.rst))
+    {
+      if segment.flags.contains(.rst) {
+        // RFC 1337: a reset should not end the wait; Linux lets it unless told otherwise.
+        if settings.rfc1337 == 0 { return endWait() }
+      } else {
+        armIdleTimer(after: .seconds(60))
+      }
+      if segment.hasTimestamp { recentTimestamp = segment.timestamp }
+      return
+    }
+    if segment.flags.contains(.rst) { return }
+    if isOld || segment.flags.contains(.ack) { armIdleTimer(after: .seconds(60)) }
+    acknowledgeWaiting(segment)
+  }
+
+  private func acknowledgeWaiting(_ segment: ReceivedSegment) {
+    guard !segment.flags.contains(.rst), !isRateLimited(segment) else { return }
+    sendAck()
+  }
+
+  private func endWait() { finish() }
 
   // MARK: Synchronised states
 
-  private func receiveSynchronised(_ segment: ReceivedSegment, _ packet: borrowing Packet) {
-    // PAWS (RFC 7323 §5): an old duplicate is answered and dropped.
-    if usesTimestamps, let stamp = segment.timestamp, !segment.flags.contains(.rst),
-      stamp.value.isBefore(recentTimestamp)
-    {
-      if segment.length > 0 { sendAck() }
-      return
-    }
-    let window = max(Int(Int32(bitPattern: advertisedEdge &- receiveNext)), 0)
-    guard isAcceptable(segment, window) else {
-      if !segment.flags.contains(.rst) { sendAck() }
-      return
-    }
-    if segment.flags.contains(.rst) {
-      // RFC 5961 §3: only the exact number ends the connection, others in the window are asked.
-      guard segment.sequence == receiveNext else { return sendAck() }
-      stack.counters.count(.tcpEstabResets)
-      return finish(state == .closeWait ? .brokenPipe : .connectionReset)
-    }
-    if segment.flags.contains(.syn) { return sendAck() }
+  private func receiveSynchronised(
+    _ segment: ReceivedSegment,
+    _ packet: borrowing Packet
+  ) {
+    guard validate(segment) else { return }
     guard segment.flags.contains(.ack) else { return }
-    if let stamp = segment.timestamp, !segment.sequence.isAfter(receiveNext) {
-      recentTimestamp = stamp.value
+    let challenges = state == .established
+    switch takeAcknowledgement(segment, updatesTimestamp: true, challenges: challenges) {
+    case .accepted: break
+    case .old:
+      if !challenges { sendChallenge() }
+      return
+    case .unsent:
+      if !challenges { sendChallenge() }
+      return
     }
-    lastReceived = stack.simulation.now
-    guard takeAcknowledgement(segment) else { return }
-    if state == .closed || state == .timeWait { return }
-    if segment.payload.count > 0 || segment.flags.contains(.fin) { takeData(segment, packet) }
+    guard state != .closed else { return }
+    if isFinQueued && sendUnacknowledged == writeSequence {
+      guard takeFinAcknowledgement(segment) else { return }
+    }
+    noteReducedWindow(segment)
+    takePayload(segment, packet)
+    guard state != .closed, state != .timeWait, !waitsInFinWait2 else { return }
     transmitPending()
+    wakeWriters()
+    acknowledgeIfOwed()
   }
 
-  /// RFC 9293 §3.10.7.4, first check.
-  private func isAcceptable(_ segment: ReceivedSegment, _ window: Int) -> Bool {
-    let length = segment.length
-    let end = receiveNext &+ UInt32(window)
-    if length == 0 {
-      return window == 0
-        ? segment.sequence == receiveNext
-        : !segment.sequence.isBefore(receiveNext) && !segment.sequence.isAfter(end)
+  /// Whether a segment belongs to the connection as it is (`tcp_validate_incoming`, RFC 5961).
+  private func validate(_ segment: ReceivedSegment) -> Bool {
+    let isReset = segment.flags.contains(.rst)
+    // PAWS (RFC 7323 §5): an old duplicate is answered and dropped.
+    if usesTimestamps, segment.hasTimestamp, segment.timestamp.isBefore(recentTimestamp),
+      !isHarmlessOldAck(segment), now &- recentTimestampAt < .seconds(24 * 86_400)
+    {
+      if !isReset {
+        if segment.flags.contains(.syn) {
+          sendChallenge()
+        } else if !isRateLimited(segment) {
+          answerDuplicate(segment)
+        }
+        return false
+      }
     }
-    // Something of it must be new.
-    let last = segment.sequence &+ length &- 1
-    return !last.isBefore(receiveNext)
-      && (segment.sequence.isBefore(end) || window == 0 && segment.sequence == receiveNext)
-  }
-
-  /// Takes what a segment acknowledges; false if the connection's way ended.
-  private func takeAcknowledgement(_ segment: ReceivedSegment) -> Bool {
-    let acknowledged = segment.acknowledgement
-    if acknowledged.isAfter(sendMaximum) {
-      sendAck()
+    let edge = receiveNext &+ UInt32(truncatingIfNeeded: windowLeft)
+    if segment.end.isBefore(lastAcknowledged) || segment.sequence.isAfter(edge) {
+      if isReset {
+        // A reset for the FIN that was just received still counts.
+        if segment.sequence == receiveNext &- 1,
+          state == .closeWait || state == .lastAck || state == .closing
+        {
+          takeReset()
+        }
+        return false
+      }
+      if segment.flags.contains(.syn) {
+        sendChallenge()
+      } else if !isRateLimited(segment) {
+        answerDuplicate(segment)
+      }
       return false
     }
-    if !segment.sequence.isBefore(sendWindowUpdate) || acknowledged.isAfter(sendUnacknowledged) {
-      sendWindow = segment.window << Int(sendScale)
-      sendWindowUpdate = segment.sequence
-      if sendWindow > 0 && isProbe {
-        isProbe = false
-        retransmissions = 0
-        stopRetransmitTimer()
+    if isReset {
+      let highest = outOfOrder.blocks.map(\.end).reduce(receiveNext) {
+        $1.isAfter($0) ? $1 : $0
       }
-    }
-    if usesSACK { takeSACK(segment) }
-    if acknowledged.isAfter(sendUnacknowledged) {
-      takeNew(acknowledged, segment)
-    } else if acknowledged == sendUnacknowledged && segment.payload.isEmpty
-      && !segment.flags.contains(.fin) && sendUnacknowledged != sendNext
-    {
-      duplicateAcks += 1
-      if duplicateAcks == 3 && recoveryPoint == nil {
-        enterRecovery()
-      } else if recoveryPoint != nil {
-        repeatLost()
-      }
-    }
-    return state != .closed
-  }
-
-  private func takeNew(_ acknowledged: UInt32, _ segment: ReceivedSegment) {
-    var count = Int(acknowledged &- sendUnacknowledged)
-    let finAcknowledged = isFinSent && acknowledged == sendNext && sendNext == sendMaximum
-    if finAcknowledged { count -= 1 }
-    sendHead = min(sendHead + count, sendBuffer.count)
-    if sendHead > 65_536 || sendHead == sendBuffer.count {
-      sendBuffer.removeFirst(sendHead)
-      sendHead = 0
-    }
-    sendUnacknowledged = acknowledged
-    if sendNext.isBefore(acknowledged) { sendNext = acknowledged }
-    duplicateAcks = 0
-    if let stamp = segment.timestamp, usesTimestamps, stamp.echo != 0 {
-      let now = UInt32(truncatingIfNeeded: stack.simulation.now.nanoseconds / 1_000_000)
-      let elapsed = Int32(bitPattern: now &+ timestampOffset &- stamp.echo)
-      if elapsed >= 0 { measured(Int64(elapsed) * 1_000_000) }
-    }
-    retransmissions = 0
-    sacked.removeAll { !$0.end.isAfter(acknowledged) }
-    if let point = recoveryPoint {
-      if acknowledged.isBefore(point) {
-        repeatLost(partial: true)
+      if segment.sequence == receiveNext || (usesSACK && segment.sequence == highest)
+        || segment.sequence == receiveNext &- 1
+          && (state == .closeWait || state == .lastAck || state == .closing)
+      {
+        takeReset()
       } else {
-        recoveryPoint = nil
-        congestionWindow = max(slowStartThreshold, 2)
+        // RFC 5961 §3: only the exact number ends the connection, others are asked.
+        sendChallenge()
       }
-    } else {
-      grow(max(count / max(maximumSegment, 1), 1))
+      return false
     }
-    if sendUnacknowledged == sendNext { stopRetransmitTimer() } else { startRetransmitTimer() }
-    if finAcknowledged { finishAcknowledged() }
-    writable.wakeAll()
+    if segment.flags.contains(.syn) {
+      sendChallenge()
+      return false
+    }
+    return true
   }
 
-  /// Slow start, then one segment more for each window (RFC 5681).
-  private func grow(_ segments: Int) {
-    if congestionWindow < slowStartThreshold {
-      congestionWindow += segments
-    } else {
-      congestionCredit += segments
-      if congestionCredit >= congestionWindow {
-        congestionCredit = 0
-        congestionWindow += 1
-      }
-    }
-    congestionWindow = min(congestionWindow, 65_536)
+  /// A pure ACK that PAWS would drop though it was only reordered (`tcp_disordered_ack`).
+  private func isHarmlessOldAck(_ segment: ReceivedSegment) -> Bool {
+    segment.flags.contains(.ack) && segment.length == 0 && segment.sequence == receiveNext
+      && segment.acknowledgement == sendUnacknowledged
+      && segment.window << Int(sendScale) == sendWindow
+      && Int64(Int32(bitPattern: recentTimestamp &- segment.timestamp))
+        <= timeoutNanoseconds / 1_000_000 * 1200 / 1000
   }
 
-  private func finishAcknowledged() {
+  private func takeReset() {
+    stack.counters.count(.tcpEstabResets)
+    let error: SocketError = state == .closeWait ? .brokenPipe : .connectionReset
+    finish(error)
+  }
+
+  /// Answers a segment that is out of the window (`tcp_send_dupack`).
+  private func answerDuplicate(_ segment: ReceivedSegment) {
+    if segment.length > 0, segment.sequence.isBefore(receiveNext) {
+      enterQuickAcks(ReceiveState.mostQuick)
+      if usesSACK, settings.dsack != 0 {
+        let end = segment.end.isAfter(receiveNext) ? receiveNext : segment.end
+        if segment.sequence.isBefore(end) { outOfOrder.noteDuplicate(segment.sequence, end) }
+      }
+    }
+    sendAck()
+  }
+
+  /// Whether an answer to an invalid segment has to wait, so that two ends do not answer each other
+  /// for ever (`tcp_invalid_ratelimit`).
+  func isRateLimited(_ segment: ReceivedSegment) -> Bool {
+    if segment.length > 0, !segment.flags.contains(.syn) { return false }
+    return isAnswerLimited()
+  }
+
+  private func isAnswerLimited() -> Bool {
+    let least = Int64(settings.invalidRateLimit) * 1_000_000
+    if now &- lastInvalidAnswer < least { return true }
+    lastInvalidAnswer = now
+    return false
+  }
+
+  /// A challenge ACK (RFC 5961 §7).
+  func sendChallenge() {
+    guard !isAnswerLimited(), wire.mayChallenge() else { return }
+    sendAck()
+  }
+
+  /// The peer acknowledged the FIN; false if that was the end.
+  private func takeFinAcknowledgement(_ segment: ReceivedSegment) -> Bool {
     switch state {
     case .finWait1:
       state = .finWait2
-      // An orphan does not wait for ever for the peer's FIN (tcp_fin_timeout).
-      if isOrphan { startTimeWait(.seconds(60), in: .finWait2) }
-    case .closing: startTimeWait()
-    case .lastAck:
-      isOrphan = true
-      finish()
-    default: break
-    }
-  }
-
-  // MARK: Loss
-
-  private func takeSACK(_ segment: ReceivedSegment) {
-    for block in segment.sackBlocks
-    where block.start.isBefore(block.end) && !block.start.isBefore(sendUnacknowledged)
-      && !block.end.isAfter(sendMaximum)
-    {
-      sacked.append(block)
-    }
-    guard sacked.count > 1 else { return }
-    sacked.sort { $0.start.isBefore($1.start) }
-    var merged: [(start: UInt32, end: UInt32)] = []
-    for block in sacked {
-      if let last = merged.last, !block.start.isAfter(last.end) {
-        if block.end.isAfter(last.end) { merged[merged.count - 1].end = block.end }
-      } else {
-        merged.append(block)
+      guard isOrphan else {
+        writable.wakeAll()
+        return true
       }
-    }
-    sacked = merged
-  }
-
-  private func enterRecovery() {
-    recoveryPoint = sendMaximum
-    slowStartThreshold = max(congestionWindow * 7 / 10, 2)
-    congestionWindow = slowStartThreshold
-    retransmitNext = sendUnacknowledged
-    repeatLost(partial: true)
-  }
-
-  /// Sends again what is known to be missing, a segment for each acknowledgement.
-  private func repeatLost(partial: Bool = false) {
-    guard let point = recoveryPoint else { return }
-    if partial && sacked.isEmpty { return retransmitFirst() }
-    var next = retransmitNext.isBefore(sendUnacknowledged) ? sendUnacknowledged : retransmitNext
-    for block in sacked {
-      if next.isBefore(block.start) { break }
-      if next.isBefore(block.end) { next = block.end }
-    }
-    // Only holes below the highest block are known to be lost.
-    guard let highest = sacked.last, next.isBefore(highest.start), next.isBefore(point) else {
-      if partial { retransmitFirst() }
-      return
-    }
-    retransmit(from: next)
-  }
-
-  // MARK: Data
-
-  private func takeData(_ segment: ReceivedSegment, _ packet: borrowing Packet) {
-    var sequence = segment.sequence
-    var range = segment.payload
-    if sequence.isBefore(receiveNext) {
-      let known = min(Int(receiveNext &- sequence), range.count)
-      range = range.lowerBound + known..<range.upperBound
-      sequence = sequence &+ UInt32(known)
-    }
-    let isFin = segment.flags.contains(.fin)
-    if sequence == receiveNext {
-      if !range.isEmpty {
-        packet.withBytes {
-          receiveBuffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[range]))
-        }
-        receiveNext = receiveNext &+ UInt32(range.count)
+      if tcpOptions.finTimeout < 0 {
+        finish()
+        return false
       }
-      if isFin { takeFin() }
-      joinOutOfOrder()
-      if isOrphan && receiveHead < receiveBuffer.count {
-        // Nobody will read it.
+      if !segment.payload.isEmpty, (segment.sequence &+ UInt32(segment.payload.count))
+        .isAfter(receiveNext)
+      {
+        // Data after the program closed.
         sendReset()
-        return finish()
+        finish()
+        return false
       }
-      if !isFinReceived || state == .closeWait { acknowledgeData() } else { sendAck() }
-      readable.wakeAll()
+      if segment.flags.contains(.fin) { return true }
+      beginFinWait2()
+      return false
+    case .closing:
+      startTimeWait()
+      return false
+    case .lastAck:
+      finish()
+      return false
+    default: return true
+    }
+  }
+
+  /// An orphan does not wait for ever for the peer's FIN (`tcp_fin_timeout`).
+  func beginFinWait2() {
+    let timeout = finTimeout
+    if timeout < 0 {
+      sendReset()
+      return finish()
+    }
+    if timeout > .seconds(60) {
+      armIdleTimer(after: timeout - .seconds(60))
     } else {
-      let bytes = packet.withBytes { [UInt8](UnsafeRawBufferPointer(rebasing: $0[range])) }
-      let place =
-        outOfOrder.firstIndex { !$0.sequence.isBefore(sequence) } ?? outOfOrder.count
-      if place == outOfOrder.count || outOfOrder[place].sequence != sequence {
-        outOfOrder.insert((sequence, bytes, isFin), at: place)
-      }
-      sendAck()
-    }
-    if state == .finWait2 && isFinReceived { startTimeWait() }
-  }
-
-  private func joinOutOfOrder() {
-    while let first = outOfOrder.first, !first.sequence.isAfter(receiveNext) {
-      outOfOrder.removeFirst()
-      let known = Int(receiveNext &- first.sequence)
-      if known < first.bytes.count {
-        receiveBuffer.append(contentsOf: first.bytes[known...])
-        receiveNext = first.sequence &+ UInt32(first.bytes.count)
-      }
-      if first.isFin && receiveNext == first.sequence &+ UInt32(first.bytes.count) { takeFin() }
-    }
-  }
-
-  private func takeFin() {
-    guard !isFinReceived else { return }
-    isFinReceived = true
-    receiveNext = receiveNext &+ 1
-    switch state {
-    case .established:
-      state = .closeWait
-      // The program will probably close too, and its FIN carries the acknowledgement.
-      isInteractive = true
-    case .finWait1: state = .closing
-    default: break
+      waitInFinWait2(timeout)
     }
   }
 }

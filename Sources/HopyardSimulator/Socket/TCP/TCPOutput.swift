@@ -1,277 +1,313 @@
 import HopyardWire
 
-/// What a connection sends.
+/// How the small-segment rules are to be taken for what is sent now (`TCP_NAGLE_*`).
+struct SmallSegments: OptionSet {
+  let rawValue: UInt8
+  /// Small segments go out while others are on their way (`TCP_NODELAY`).
+  static let off = SmallSegments(rawValue: 1)
+  /// Small segments wait for more (`TCP_CORK`, `MSG_MORE`).
+  static let corked = SmallSegments(rawValue: 2)
+  /// Everything goes out now.
+  static let push = SmallSegments(rawValue: 4)
+}
+
+/// What a connection sends: new data, as the windows allow it (RFC 9293 §3.8, RFC 5681).
 extension TCPSocket {
-  /// The receive buffer, as labs' `tcp_rmem` allows.
-  private static var receiveLimit: Int { 6_291_456 }
-  private static var scale: UInt8 { 10 }
+  /// The edge of the peer's window.
+  var sendEdge: UInt32 { sendUnacknowledged &+ UInt32(truncatingIfNeeded: sendWindow) }
 
-  private var clockMilliseconds: UInt32 {
-    UInt32(truncatingIfNeeded: stack.simulation.now.nanoseconds / 1_000_000) &+ timestampOffset
+  /// What of the sent segments is still on the network (RFC 6675's pipe).
+  @inline(__always)
+  var inFlight: Int {
+    queue.sentCount &- loss.sackedOut &- loss.lostOut &+ loss.retransmittedOut
   }
 
-  /// The space that is left in the receive buffer.
-  private var freeSpace: Int {
-    max(0, Self.receiveLimit - (receiveBuffer.count - receiveHead))
+  var smallSegments: SmallSegments {
+    var result: SmallSegments = []
+    if tcpOptions.isNoDelay { result.insert(.off) }
+    if tcpOptions.isCorked { result.insert(.corked) }
+    return result
   }
 
-  // MARK: Segments
+  /// The window to begin with (RFC 6928).
+  var initialWindow: Int {
+    let metric = loss.initialWindow
+    return metric > 0 ? metric : 10
+  }
 
-  /// Sends one segment from the send buffer, or a bare one.
-  @discardableResult
-  func send(_ flags: SegmentFlags, sequence: UInt32, offset: Int = 0, count: Int = 0) -> Bool {
-    var optionBytes: [UInt8] = []
-    if flags.contains(.syn) {
-      let mss = advertisedMSS
-      optionBytes += [2, 4, UInt8(mss >> 8 & 255), UInt8(mss & 255)]
-      let wantsSACK = state == .synSent ? stack.settings.tcpSACK != 0 : usesSACK
-      let wantsTimestamps =
-        state == .synSent ? stack.settings.tcpTimestamps != 0 : usesTimestamps
-      if wantsTimestamps {
-        optionBytes += wantsSACK ? [4, 2, 8, 10] : [1, 1, 8, 10]
-        appendTimestamps(&optionBytes, withEcho: flags.contains(.ack))
-      } else if wantsSACK {
-        optionBytes += [1, 1, 4, 2]
+  // MARK: The program's writes
+
+  /// What the send buffer holds, as Linux accounts it.
+  var sendMemory: Int { sendBytes.count &+ queue.buffers &* 1280 }
+
+  /// Puts bytes into the send queue, and sends what may go (`tcp_sendmsg`); gives how many there
+  /// was room for.
+  func enqueue(_ bytes: UnsafeRawBufferPointer, hasMore: Bool, endsRecord: Bool) -> Int {
+    var taken = 0
+    let segment = currentSegment()
+    let size = burstSize(segment)
+    while taken < bytes.count {
+      var room = 0
+      if queue.hasUnsent, let last = queue.last, !last.marks.contains(.end),
+        !last.marks.contains(.fin)
+      {
+        room = size - Int(last.count)
       }
-      if state == .synSent ? stack.settings.tcpWindowScaling != 0 : receiveScale > 0 {
-        optionBytes += [1, 3, 3, Self.scale]
+      if room <= 0 {
+        guard sendMemory < sendLimit else { break }
+        if taken > 0 || !queue.hasUnsent { restartAfterIdle() }
+        queue.append(SendSegment(start: writeSequence, count: 0, marks: .buffer))
+        room = size
       }
-    } else {
-      if usesTimestamps {
-        optionBytes += [1, 1, 8, 10]
-        appendTimestamps(&optionBytes, withEcho: true)
-      }
-      if usesSACK && !outOfOrder.isEmpty && count == 0 { appendSACK(&optionBytes) }
-    }
-    let window = windowToOffer(isSyn: flags.contains(.syn))
-    let length = 20 + optionBytes.count + count
-    var packet = stack.simulation.pool.make(count: length)
-    packet.setU16(localPort, at: 0)
-    packet.setU16(remotePort, at: 2)
-    packet.setU32(sequence, at: 4)
-    packet.setU32(flags.contains(.ack) ? receiveNext : 0, at: 8)
-    packet.setU8(UInt8((20 + optionBytes.count) / 4) << 4, at: 12)
-    packet.setU8(flags.rawValue, at: 13)
-    packet.setU16(window, at: 14)
-    packet.setU32(0, at: 16)
-    packet.write(optionBytes, at: 20)
-    if count > 0 {
-      let start = sendHead + offset
-      sendBuffer.withUnsafeBytes {
-        packet.write(
-          UnsafeRawBufferPointer(rebasing: $0[start..<start + count]),
-          at: 20 + optionBytes.count
-        )
-      }
-    }
-    if flags.contains(.ack) {
-      acknowledgementSent()
-      if count > 0 && stack.simulation.now - lastReceived < .milliseconds(40) {
-        isInteractive = true
+      let count = min(room, bytes.count - taken)
+      if taken == 0 { queue.unmarkLast(.push) }
+      sendBytes.append(UnsafeRawBufferPointer(rebasing: bytes[taken..<taken + count]))
+      queue.extendLast(by: count)
+      writeSequence = writeSequence &+ UInt32(truncatingIfNeeded: count)
+      taken += count
+      if endsRecord && taken == bytes.count { queue.markLast(.end) }
+      guard let last = queue.last, Int(last.count) >= size else { continue }
+      if mustPush {
+        markPush()
+        pushPending(segment, .push)
+      } else if queue.count == queue.sentCount + 1 {
+        _ = transmit(segment, .push, limit: .one)
       }
     }
-    return wire.send(packet, for: self)
-  }
-
-  private var advertisedMSS: Int {
-    var output = outputOptions(to: remoteAddress.rawValue, .tcp)
-    output.source = localAddress.rawValue
-    output.acceptsAnySource = options.isTransparent
-    guard let route = try? stack.routeOutput(output) else { return 536 }
-    let segment = min(max(min(route.device.mtu, max(route.mtu, 88)) - 40, 48), 65_495)
-    return maximumSegmentLimit > 0 ? min(segment, maximumSegmentLimit) : segment
-  }
-
-  private func appendTimestamps(_ bytes: inout [UInt8], withEcho: Bool) {
-    for value in [clockMilliseconds, withEcho ? recentTimestamp : 0] {
-      for shift in [24, 16, 8, 0] as [UInt32] {
-        bytes.append(UInt8(truncatingIfNeeded: value >> shift))
-      }
+    if taken > 0 {
+      var small = smallSegments
+      if !hasMore || mustPush { if queue.hasUnsent { markPush() } }
+      if hasMore { small.insert(.corked) }
+      pushPending(segment, small)
     }
+    if taken < bytes.count { lacksSpace = true }
+    return taken
   }
 
-  private func appendSACK(_ bytes: inout [UInt8]) {
-    var blocks: [(UInt32, UInt32)] = []
-    for part in outOfOrder {
-      let end = part.sequence &+ UInt32(part.bytes.count) &+ (part.isFin ? 1 : 0)
-      if let last = blocks.last, last.1 == part.sequence {
-        blocks[blocks.count - 1].1 = end
-      } else {
-        blocks.append((part.sequence, end))
-      }
-    }
-    let shown = blocks.prefix(usesTimestamps ? 3 : 4)
-    bytes += [1, 1, 5, UInt8(2 + shown.count * 8)]
-    for block in shown {
-      for value in [block.0, block.1] {
-        for shift in [24, 16, 8, 0] as [UInt32] {
-          bytes.append(UInt8(truncatingIfNeeded: value >> shift))
-        }
-      }
-    }
+  /// More than half of the peer's window was written since the last PSH (`forced_push`).
+  private var mustPush: Bool {
+    writeSequence.isAfter(pushedSequence &+ UInt32(truncatingIfNeeded: maximumWindow >> 1))
   }
 
-  /// The window that a segment offers, and the right edge that it promises.
-  private func windowToOffer(isSyn: Bool) -> UInt16 {
-    if isSyn {
-      // As many whole segments as fit without scaling (`tcp_select_initial_window`).
-      let segment = max(advertisedMSS - (state == .synReceived && usesTimestamps ? 12 : 0), 1)
-      let window = segment > 65_535 ? 65_535 : 65_535 / segment * segment
-      advertisedEdge = receiveNext &+ UInt32(window)
-      return UInt16(window)
-    }
-    var window = min(freeSpace, Int(UInt16.max) << Int(receiveScale))
-    // What was promised is not taken back (RFC 9293 §3.8.6.2.2).
-    let promised = Int(Int32(bitPattern: advertisedEdge &- receiveNext))
-    if window < promised { window = promised }
-    let scaled = min(window >> Int(receiveScale), Int(UInt16.max))
-    advertisedEdge = receiveNext &+ UInt32(scaled << Int(receiveScale))
-    return UInt16(scaled)
+  private func markPush() {
+    queue.markLast(.push)
+    pushedSequence = writeSequence
   }
 
-  /// A reader made room: the peer is told once that is worth it.
-  func windowMayHaveOpened() {
-    guard isEstablished, !isFinReceived else { return }
-    let promised = Int(Int32(bitPattern: advertisedEdge &- receiveNext))
-    if promised < 2 * maximumSegment && freeSpace >= 2 * maximumSegment { sendAck() }
+  /// Sends what waits and may go, or begins to ask for a window (`__tcp_push_pending_frames`).
+  func pushPending(_ segment: Int, _ small: SmallSegments) {
+    guard state != .closed else { return }
+    if transmit(segment, small, limit: .none) { checkProbeTimer() }
   }
 
-  // MARK: Opening
-
-  func beginConnecting(_ route: RouteDecision) {
-    stack.counters.count(.tcpActiveOpens)
-    state = .synSent
-    maximumSegment = min(max(route.mtu - 40, 48), 65_495)
-    if maximumSegmentLimit > 0 { maximumSegment = min(maximumSegment, maximumSegmentLimit) }
-    chooseInitialSequence()
-    wire.connected(self)
-    opened = stack.simulation.now
-    sendNext = initialSend &+ 1
-    sendMaximum = sendNext
-    retransmissions = 0
-    retransmissionTimeout = .seconds(1)
-    startRetransmitTimer()
-    // Of the errors of the first SYN only a refusal counts (`tcp_connect`); it is sent again.
-    if !send(.syn, sequence: initialSend), let error = wire.lastError, error == .connectionRefused {
-      finish(error)
-    }
-  }
-
-  func chooseInitialSequence() {
-    initialSend = UInt32(truncatingIfNeeded: wire.random.next())
-    timestampOffset = UInt32(truncatingIfNeeded: wire.random.next())
-    sendUnacknowledged = initialSend
-    lastSmallEnd = initialSend
-    sendNext = initialSend
-    sendMaximum = initialSend
-  }
-
-  // MARK: Data
-
-  /// How many bytes of the send buffer were sent and not acknowledged.
-  private var inFlight: Int {
-    let sent = Int(sendNext &- sendUnacknowledged) - (isFinSent ? 1 : 0)
-    return max(sent, 0)
-  }
-
-  /// Sends what the windows allow.
+  /// The same at any time: after acknowledgements, and when options change.
   func transmitPending() {
-    guard
-      state == .established || state == .closeWait || state == .finWait1 || state == .closing
-        || state == .lastAck
-    else { return }
-    let available = sendBuffer.count - sendHead
-    while true {
-      if isFinSent { break }
-      let offset = Int(sendNext &- sendUnacknowledged)
-      let left = available - offset
-      guard left > 0 else { break }
-      let sackedBytes = sacked.reduce(0) { $0 + Int($1.end &- $1.start) }
-      let outstanding = inFlight - sackedBytes
-      let windowLeft = sendWindow - offset
-      let congestionLeft = congestionWindow * maximumSegment - outstanding
-      let count = min(left, maximumSegment, windowLeft)
-      guard count > 0, congestionLeft > 0 else { break }
-      if count < maximumSegment && outstanding > 0 && count < left { break }
-      // Nagle (RFC 9293 §3.7.4) as Minshall has it: one small segment at a time.
-      let isLast = count == left
-      let hasSmallOnItsWay =
-        lastSmallEnd.isAfter(sendUnacknowledged) && !lastSmallEnd.isAfter(sendNext)
-      if count < maximumSegment && outstanding > 0 && hasSmallOnItsWay && !isNoDelay
-        && !(isFinQueued && isLast)
+    guard queue.hasUnsent else { return }
+    pushPending(currentSegment(), smallSegments)
+  }
+
+  // MARK: Sending
+
+  /// How many bursts one call of ``transmit(_:_:limit:)`` may send.
+  enum TransmitLimit {
+    case none
+    /// One burst.
+    case one
+    /// One segment, whatever the congestion window (a tail loss probe).
+    case probe
+  }
+
+  /// Sends new data as the windows and the small-segment rules allow (`tcp_write_xmit`).
+  ///
+  /// True if nothing is on its way though something waits.
+  func transmit(_ segment: Int, _ small: SmallSegments, limit: TransmitLimit) -> Bool {
+    var sent = 0
+    var isLimitedByCongestion = false
+    var isLimitedByPeer = false
+    let edge = sendEdge
+    while queue.hasUnsent {
+      let index = queue.sentCount
+      let head = queue[index]
+      var quota = burstQuota()
+      if quota == 0 {
+        guard limit == .probe else { break }
+        quota = 1
+      }
+      quota = min(quota, mostSegments(segment))
+      // The peer's window holds at least the first segment of it.
+      let firstEnd =
+        Int(head.count) > segment
+        ? head.start &+ UInt32(truncatingIfNeeded: segment) : head.end
+      if firstEnd.isAfter(edge) {
+        isLimitedByPeer = true
+        break
+      }
+      let isLast = index == queue.count - 1
+      let segments = max((Int(head.count) + segment - 1) / segment, 1)
+      if segments == 1 {
+        guard passesNagle(head, segment, isLast ? small : small.union(.push)) else { break }
+      } else if limit == .none,
+        shouldWaitForMore(
+          head, segment, isLast, edge, &isLimitedByCongestion, &isLimitedByPeer)
       {
         break
       }
-      var flags: SegmentFlags = isLast ? [.ack, .psh] : .ack
-      let carriesFin = isLast && isFinQueued
-      if carriesFin { flags.insert(.fin) }
-      let sequence = sendNext
-      sendNext = sendNext &+ UInt32(count) &+ (carriesFin ? 1 : 0)
-      if count < maximumSegment { lastSmallEnd = sendNext }
-      if carriesFin { finSent() }
-      noteSent()
-      send(flags, sequence: sequence, offset: offset, count: count)
+      var bytes = min(Int(head.count), segment)
+      if segments > 1 {
+        bytes = splitPoint(head, segment, isLast, edge, quota, small)
+      }
+      if bytes < Int(head.count) { queue.split(index, at: bytes, sharesBuffer: false) }
+      sendBurst(index, segment)
+      sent += max((bytes + segment - 1) / segment, 1)
+      if limit != .none { break }
     }
-    if isFinQueued && !isFinSent && Int(sendNext &- sendUnacknowledged) == available {
-      let sequence = sendNext
-      sendNext = sendNext &+ 1
-      finSent()
-      noteSent()
-      send([.fin, .ack], sequence: sequence)
+    isLimitedByCongestion = isLimitedByCongestion || inFlight >= congestionWindow
+    if sent > 0 || isLimitedByCongestion { validateWindow(isLimited: isLimitedByCongestion) }
+    if sent > 0 {
+      if recoveryState == .reduced || recoveryState == .recovery { loss.reductionSent += sent }
+      if limit != .probe { scheduleLossProbe(isAdvancing: false) }
+      return false
     }
-    if retransmitTimer == nil && sendUnacknowledged == sendNext && available > 0
-      && sendWindow == 0
-    {
-      // Nothing may be sent: the window is asked for from time to time.
-      isProbe = true
-      startRetransmitTimer()
-    }
+    return queue.sentCount == 0 && queue.hasUnsent
   }
 
-  private func noteSent() {
-    if sendNext.isAfter(sendMaximum) { sendMaximum = sendNext }
-    if retransmitTimer == nil { startRetransmitTimer() }
+  /// How many segments the congestion window lets go now, at most half of it in one burst.
+  private func burstQuota() -> Int {
+    let left = congestionWindow - inFlight
+    return left <= 0 ? 0 : min(max(congestionWindow >> 1, 1), left)
   }
 
-  private func finSent() {
-    isFinSent = true
-    switch state {
-    case .established: state = .finWait1
-    case .closeWait: state = .lastAck
-    default: break
+  /// The most segments of a burst: a millisecond's worth, more on short paths (`tcp_tso_autosize`).
+  private func mostSegments(_ segment: Int) -> Int {
+    let rate = pacingRate
+    guard rate > 0 else { return 65_215 / segment > 0 ? 65_215 / segment : 1 }
+    var bytes = rate >> 10
+    let steps = rtt.least == .max ? 32 : rtt.least >> 9
+    if steps < 32 { bytes += 65_536 >> steps }
+    bytes = min(bytes, 65_215)
+    return max(Int(bytes) / segment, Int(settings.leastBurst), 1)
+  }
+
+  /// Nagle's rule as Minshall has it: one small segment at a time (RFC 9293 §3.7.4).
+  private func isHeldBack(isPartial: Bool, _ small: SmallSegments) -> Bool {
+    guard isPartial else { return false }
+    if small.contains(.corked) { return true }
+    return small.isEmpty && queue.sentCount > 0 && lastSmallEnd.isAfter(sendUnacknowledged)
+      && !lastSmallEnd.isAfter(sendNext)
+  }
+
+  private func passesNagle(_ head: SendSegment, _ segment: Int, _ small: SmallSegments) -> Bool {
+    if small.contains(.push) || head.marks.contains(.fin) { return true }
+    return !isHeldBack(isPartial: Int(head.count) < segment, small)
+  }
+
+  /// How much of a long stretch goes out as one burst (`tcp_mss_split_point`).
+  private func splitPoint(
+    _ head: SendSegment,
+    _ segment: Int,
+    _ isLast: Bool,
+    _ edge: UInt32,
+    _ quota: Int,
+    _ small: SmallSegments
+  ) -> Int {
+    let most = segment * quota
+    let window = edge.distance(from: head.start)
+    if most <= window && !isLast { return min(most, Int(head.count)) }
+    let needed = min(Int(head.count), window)
+    if most <= needed { return most }
+    let partial = needed % segment
+    return isHeldBack(isPartial: partial != 0, small) && needed > partial
+      ? needed - partial : needed
+  }
+
+  /// Whether to wait until more may go at once (`tcp_tso_should_defer`).
+  private func shouldWaitForMore(
+    _ head: SendSegment,
+    _ segment: Int,
+    _ isLast: Bool,
+    _ edge: UInt32,
+    _ isLimitedByCongestion: inout Bool,
+    _ isLimitedByPeer: inout Bool
+  ) -> Bool {
+    guard recoveryState.rawValue < RecoveryState.recovery.rawValue else { return false }
+    // Only while the last write is recent.
+    if now &- loss.lastTransmit > 1_000_000 { return false }
+    let window = edge.distance(from: head.start)
+    let congestion = (congestionWindow - inFlight) * segment
+    let limit = min(window, congestion)
+    if limit >= mostSegments(segment) * segment { return false }
+    if !isLast && limit >= Int(head.count) { return false }
+    let divisor = Int(settings.burstWindowDivisor)
+    if divisor > 0 {
+      let chunk = min(sendWindow, congestionWindow * segment) / divisor
+      if limit >= chunk { return false }
+    } else if limit > 3 * segment {
+      return false
     }
-  }
-
-  // MARK: Acknowledgements
-
-  func sendAck() { send(.ack, sequence: sendNext) }
-
-  private func acknowledgementSent() {
-    hasUnacknowledged = false
-    lastAcknowledged = receiveNext
-    if let timer = delayedAckTimer { stack.simulation.cancel(timer) }
-    delayedAckTimer = nil
-  }
-
-  /// Acknowledges received data now or a little later (RFC 9293 §3.8.6.3).
-  func acknowledgeData() {
-    hasUnacknowledged = true
-    let received = Int(Int32(bitPattern: receiveNext &- lastAcknowledged))
-    if (quickAcks > 0 && !isInteractive) || received > maximumSegment || !outOfOrder.isEmpty {
-      quickAcks -= quickAcks > 0 ? 1 : 0
-      return sendAck()
+    guard queue.sentCount > 0 else { return false }
+    // An acknowledgement that is due soon may let more go.
+    let age = now &- queue[0].sentAt
+    if age < (rtt.smoothed >> 4) &* 1000 { return false }
+    if congestion < window {
+      if congestion <= Int(head.count) {
+        isLimitedByCongestion = true
+        return true
+      }
+    } else if window <= Int(head.count) {
+      isLimitedByPeer = true
+      return true
     }
-    guard delayedAckTimer == nil else { return }
-    delayedAckTimer = stack.simulation.schedule(after: .milliseconds(40)) { [weak self] in
-      guard let self else { return }
-      delayedAckTimer = nil
-      isInteractive = false
-      if hasUnacknowledged { sendAck() }
-    }
+    return head.marks.isDisjoint(with: [.fin, .end])
   }
 
-  func sendReset() {
-    stack.counters.count(.tcpOutRsts)
-    send([.rst, .ack], sequence: sendNext)
+  /// Sends the first unsent stretch as segments of one burst.
+  private func sendBurst(_ index: Int, _ segment: Int) {
+    let whole = queue[index]
+    if Int(whole.count) > segment {
+      // A burst of several segments carries PSH on the last (Linux since 5.5).
+      queue[index].marks.insert(.push)
+    }
+    let time = beginBurst()
+    let wasIdle = queue.sentCount == 0
+    loss.lastTransmit = time
+    var place = index
+    while true {
+      if Int(queue[place].count) > segment {
+        queue.split(place, at: segment, sharesBuffer: true)
+      }
+      queue[place].sentAt = time
+      if Int(queue[place].count) < segment { lastSmallEnd = queue[place].end }
+      let sending = queue[place]
+      queue.noteSent(1)
+      let ok = sendData(sending, at: time, isNew: true)
+      sendNext = sending.end
+      if !ok && wire.lastError == .noBufferSpace { noteLocalDrop() }
+      if sending.end == whole.end { break }
+      place += 1
+    }
+    if pushedSequence.isBefore(sendNext) && whole.marks.contains(.push) {
+      pushedSequence = sendNext
+    }
+    if wasIdle || sendTimerKind == .lossProbe { rearmTimeout() }
+  }
+
+  /// The device had no room: the window shrinks as for a congestion mark (`tcp_enter_cwr`).
+  private func noteLocalDrop() { enterReduced() }
+
+  // MARK: The end of the stream
+
+  /// Queues FIN behind what was written (`tcp_send_fin`).
+  func queueFin() {
+    guard !isFinQueued else { return }
+    isFinQueued = true
+    writeSequence = writeSequence &+ 1
+    if queue.hasUnsent {
+      queue.markLast(.fin)
+    } else {
+      queue.append(
+        SendSegment(start: writeSequence &- 1, count: 0, marks: [.buffer, .fin])
+      )
+    }
+    pushPending(currentSegment(), .off)
   }
 }

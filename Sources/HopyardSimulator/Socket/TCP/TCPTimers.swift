@@ -1,135 +1,461 @@
-import HopyardWire
+/// What the timer of the sending side waits for; only one thing at a time (`icsk_pending`).
+enum SendTimerKind: UInt8 {
+  case none
+  /// A retransmission timeout (RFC 6298).
+  case retransmit
+  /// A window probe (RFC 9293 §3.8.6.1).
+  case probe
+  /// A tail loss probe (RFC 8985 §7).
+  case lossProbe
+  /// More evidence of reordering (RFC 8985 §6).
+  case reordering
+}
 
-/// Retransmission, probes and the wait at the end.
+/// Retransmission, probes, keepalive and the waits at the end.
 extension TCPSocket {
-  private static var minimumTimeout: Int64 { .milliseconds(200) }
-  private static var maximumTimeout: Int64 { .seconds(120) }
+  private static var resourceInterval: Int64 { .milliseconds(500) }
 
-  func startRetransmitTimer() {
-    stopRetransmitTimer()
-    retransmitTimer = stack.simulation.schedule(after: retransmissionTimeout) { [weak self] in
-      guard let self else { return }
-      retransmitTimer = nil
-      retransmitTimedOut()
+  /// The least timeout in microseconds, which a route may set.
+  var leastTimeout: Int64 {
+    loss.leastTimeout > 0 ? loss.leastTimeout : Int64(settings.leastTimeout)
+  }
+
+  /// The retransmission timeout as it stands, backed off.
+  var timeoutNanoseconds: Int64 {
+    let most = Int64(settings.mostTimeout) * 1_000_000
+    let shift = min(backoff, 24)
+    return min((rtt.timeout &* 1000) << Int64(shift), most)
+  }
+
+  func setSendTimer(_ kind: SendTimerKind, at time: Int64) {
+    sendTimerKind = kind
+    let most = now &+ Int64(settings.mostTimeout) * 1_000_000
+    sendTimer.set(at: min(time, most), stack.simulation, sendTimerBody)
+  }
+
+  func clearSendTimer() {
+    sendTimerKind = .none
+    sendTimer.clear()
+  }
+
+  private var sendTimerBody: () -> Void {
+    { [weak self] in
+      guard let self, sendTimer.fires(stack.simulation, sendTimerBody) else { return }
+      let kind = sendTimerKind
+      sendTimerKind = .none
+      switch kind {
+      case .none: break
+      case .retransmit: retransmitTimedOut()
+      case .probe: probeTimedOut()
+      case .lossProbe: lossProbeTimedOut()
+      case .reordering: reorderingTimedOut()
+      }
     }
   }
 
-  func stopRetransmitTimer() {
-    if let timer = retransmitTimer { stack.simulation.cancel(timer) }
-    retransmitTimer = nil
+  /// Starts the timeout anew after something was acknowledged (`tcp_rearm_rto`).
+  func rearmTimeout() {
+    guard queue.sentCount > 0 else {
+      if sendTimerKind != .probe { clearSendTimer() }
+      return
+    }
+    var delay = timeoutNanoseconds
+    if sendTimerKind == .lossProbe || sendTimerKind == .reordering {
+      delay = max(queue[0].sentAt &+ delay &- now, 1000)
+    }
+    setSendTimer(.retransmit, at: now &+ delay)
+  }
+
+  func setTimerAfterAck() {
+    if !scheduleLossProbe(isAdvancing: true) { rearmTimeout() }
+  }
+
+  // MARK: Tail loss probe
+
+  @discardableResult
+  func scheduleLossProbe(isAdvancing: Bool) -> Bool {
+    guard settings.earlyRetransmit == 3 || settings.earlyRetransmit == 4, queue.sentCount > 0,
+      usesSACK, recoveryState == .open || recoveryState == .reduced
+    else { return false }
+    var delay: Int64 = 1_000_000
+    if rtt.smoothed > 0 {
+      delay = rtt.smoothed >> 2
+      delay &+= queue.sentCount == 1 ? leastTimeout : 2000
+    }
+    delay = delay &* 1000
+    let left =
+      isAdvancing ? timeoutNanoseconds : queue[0].sentAt &+ timeoutNanoseconds &- now
+    if left > 0 { delay = min(delay, left) }
+    setSendTimer(.lossProbe, at: now &+ delay)
+    return true
+  }
+
+  private func lossProbeTimedOut() {
+    guard queue.sentCount > 0, isSynchronised else { return }
+    sendTimerKind = .lossProbe
+    guard loss.probeEnd == nil else { return rearmTimeout() }
+    loss.probeWasRetransmission = false
+    let before = queue.sentCount
+    if let head = queue.head {
+      let segment = currentSegment()
+      let end = Int(head.count) > segment
+        ? head.start &+ UInt32(truncatingIfNeeded: segment) : head.end
+      if !end.isAfter(sendEdge) { _ = transmit(segment, .off, limit: .probe) }
+    }
+    if queue.sentCount == before {
+      let last = queue.sentCount - 1
+      let segment = currentSegment()
+      if Int(queue[last].count) > segment {
+        splitSent(last, at: (Int(queue[last].count) - 1) / segment * segment)
+      }
+      guard retransmit(queue.sentCount - 1) else {
+        sendTimerKind = .lossProbe
+        return rearmTimeout()
+      }
+      loss.probeWasRetransmission = true
+    }
+    loss.probeEnd = sendNext
+    sendTimerKind = .lossProbe
+    rearmTimeout()
+  }
+
+  // MARK: Retransmission timeout
+
+  private var isSynchronised: Bool {
+    switch state {
+    case .closed, .listen, .synSent, .synReceived, .timeWait: false
+    default: true
+    }
   }
 
   private func retransmitTimedOut() {
     switch state {
-    case .synSent: retrySyn(limit: Int(stack.settings.tcpSynRetries), flags: .syn)
-    case .synReceived: retrySyn(limit: 5, flags: [.syn, .ack])
-    case .closed, .listen, .timeWait: break
-    default:
-      if isProbe { return probeWindow() }
-      guard sendUnacknowledged != sendNext || sendHead < sendBuffer.count else { return }
-      // After fifteen repetitions (tcp_retries2) the peer is given up; an orphan sooner.
-      if retransmissions >= (isOrphan ? 8 : 15) {
-        return finish(isOrphan ? nil : .timedOut)
-      }
-      retransmissions += 1
-      slowStartThreshold = max(min(congestionWindow, slowStartThreshold) / 2, 2)
-      congestionWindow = 1
-      recoveryPoint = nil
-      sacked = []
-      retransmissionTimeout = min(retransmissionTimeout * 2, Self.maximumTimeout)
-      retransmitFirst()
-      startRetransmitTimer()
+    case .synSent, .synReceived: return retrySyn()
+    case .closed, .listen, .timeWait: return
+    default: break
     }
+    guard queue.sentCount > 0 else { return }
+    loss.probeEnd = nil
+    if sendWindow == 0 && !isOrphan {
+      // The peer shrank its window: it is asked as long as it answers.
+      if now &- lastHeard > Int64(settings.mostTimeout) * 1_000_000 { return fail() }
+      enterLoss()
+      _ = retransmitCounted(0)
+    } else {
+      if hasWaitedTooLong { return fail() }
+      enterLoss()
+      retransmissions += 1
+      timeouts += 1
+      if !retransmitCounted(0) {
+        return setSendTimer(
+          .retransmit,
+          at: now &+ min(timeoutNanoseconds, Self.resourceInterval)
+        )
+      }
+    }
+    let isThin =
+      settings.thinLinearTimeouts != 0 && state == .established && queue.sentCount < 4
+      && retransmissions <= 6
+    if isThin { backoff = 0 } else { backoff += 1 }
+    setSendTimer(.retransmit, at: now &+ timeoutNanoseconds)
   }
+
+  /// The connection failed: the error that hosts on the way told of, or a timeout.
+  private func fail() {
+    finish(softError ?? .timedOut)
+  }
+
+  /// Whether the peer was silent for too long (`tcp_write_timeout`).
+  private var hasWaitedTooLong: Bool {
+    var retries = Int(settings.retries2)
+    if isOrphan {
+      let isAlive = timeoutNanoseconds < Int64(settings.mostTimeout) * 1_000_000
+      retries = orphanRetries(isAlive)
+    }
+    return hasTimedOut(retries: retries, limit: Int64(tcpOptions.userTimeout) * 1_000_000)
+  }
+
+  private func orphanRetries(_ isAlive: Bool) -> Int {
+    if settings.orphanRetries == 0 { return isAlive ? 8 : 0 }
+    return softError != nil && !isAlive ? 0 : Int(settings.orphanRetries)
+  }
+
+  /// Whether a number of backed-off timeouts has passed since the first retransmission.
+  private func hasTimedOut(retries: Int, limit: Int64) -> Bool {
+    guard retransmissions > 0 else { return false }
+    var limit = limit
+    if limit == 0 {
+      let base = Int64(settings.leastTimeout) * 1000
+      let most = Int64(settings.mostTimeout) * 1_000_000
+      var doublings = 0
+      while base << Int64(doublings + 1) <= most { doublings += 1 }
+      limit =
+        retries <= doublings
+        ? ((2 << Int64(retries)) - 1) * base
+        : ((2 << Int64(doublings)) - 1) * base + Int64(retries - doublings) * most
+    }
+    return loss.retransmitStamp >= 0 && now &- loss.retransmitStamp >= limit
+  }
+
+  // MARK: SYN
 
   /// Repeats a SYN: some times at an even pace, then ever more slowly.
-  private func retrySyn(limit: Int, flags: SegmentFlags) {
-    let elapsed = stack.simulation.now - opened
-    let patience = Int64((1 << (min(limit, 20) + 1)) - 1) * 1_000_000_000
+  private func retrySyn() {
+    let isAnswer = state == .synReceived && listener != nil
+    if isAnswer { return retrySynAnswer() }
+    let limit =
+      state == .synSent
+      ? (tcpOptions.synCount > 0 ? tcpOptions.synCount : Int(settings.synRetries))
+      : Int(settings.synAckRetries)
+    let elapsed = now &- opened.nanoseconds
+    var patience = Int64((1 << (min(limit, 20) + 1)) - 1) * 1_000_000_000
+    if tcpOptions.userTimeout > 0 {
+      patience = min(patience, Int64(tcpOptions.userTimeout) * 1_000_000)
+    }
     if elapsed >= patience {
-      if state == .synReceived {
-        listener?.halfOpen -= 1
-        return finish()
-      }
       stack.counters.count(.tcpAttemptFails)
-      return finish(.timedOut)
+      return finish(softError ?? .timedOut)
     }
     retransmissions += 1
+    totalRetransmissions += 1
     stack.counters.count(.tcpRetransSegs)
-    let evenly = flags == .syn ? Int(stack.settings.tcpSynLinearTimeouts) : 0
-    if retransmissions > evenly {
-      retransmissionTimeout = min(retransmissionTimeout * 2, Self.maximumTimeout)
+    let evenly = state == .synSent ? Int(settings.synLinearTimeouts) : 0
+    if retransmissions > evenly { backoff += 1 }
+    if retransmissions >= 1 && ecn.isOn && settings.ecnFallback != 0 && state == .synSent {
+      // What drops ECN handshakes is met without ECN (RFC 3168 §6.1.1.1).
+      ecn.isOn = false
     }
-    startRetransmitTimer()
-    if !isHeldBack { send(flags, sequence: initialSend) }
+    setSendTimer(.retransmit, at: now &+ timeoutNanoseconds)
+    _ = sendSyn()
   }
 
-  /// Whether what would be sent again has not left this host yet, which makes sending it useless.
-  private var isHeldBack: Bool { stack.neighbours.holdsPacket(ofSocket: number) }
-
-  /// Sends the first segment that is not acknowledged again.
-  func retransmitFirst() { retransmit(from: sendUnacknowledged) }
-
-  /// Sends the segment at a sequence number again.
-  func retransmit(from sequence: UInt32) {
-    let offset = Int(sequence &- sendUnacknowledged)
-    let available = sendBuffer.count - sendHead
-    let sent = min(Int(sendNext &- sendUnacknowledged) - (isFinSent ? 1 : 0), available)
-    let count = min(sent - offset, maximumSegment)
-    if isHeldBack { return }
-    stack.counters.count(.tcpRetransSegs)
-    if count > 0 {
-      var flags: SegmentFlags = .ack
-      let isLast = offset + count == available
-      if isLast { flags.insert(.psh) }
-      if isLast && isFinSent { flags.insert(.fin) }
-      send(flags, sequence: sequence, offset: offset, count: count)
-      retransmitNext = sequence &+ UInt32(count)
-    } else if isFinSent {
-      send([.fin, .ack], sequence: sendNext &- 1)
-      retransmitNext = sendNext
+  /// The third segment of a half-open connection did not come (`reqsk_timer_handler`).
+  private func retrySynAnswer() {
+    guard let listener else { return finish() }
+    let limit = max(
+      listener.tcpOptions.synCount > 0
+        ? listener.tcpOptions.synCount : Int(settings.synAckRetries), 1)
+    let deferred = listener.deferredRetries
+    var isOver = timeouts >= limit
+    var sends = true
+    if deferred > 0 {
+      isOver = timeouts >= limit && (!isAcknowledgedEarly || timeouts >= deferred)
+      sends = !isAcknowledgedEarly || timeouts >= deferred - 1
     }
+    if isOver { return finish() }
+    timeouts += 1
+    if sends {
+      retransmissions += 1
+      stack.counters.count(.tcpRetransSegs)
+      _ = sendSyn()
+    }
+    backoff += 1
+    setSendTimer(.retransmit, at: now &+ timeoutNanoseconds)
   }
 
-  /// Asks whether a closed window has opened (RFC 9293 §3.8.6.1).
-  private func probeWindow() {
-    if sendWindow > 0 {
-      isProbe = false
-      return transmitPending()
+  /// `TCP_DEFER_ACCEPT` in repetitions of the SYN with acknowledgement (`secs_to_retrans`).
+  var deferredRetries: Int {
+    guard tcpOptions.deferAccept > 0 else { return 0 }
+    var count = 1
+    var period = 1
+    var timeout = 1
+    while tcpOptions.deferAccept > period && count < 255 {
+      count += 1
+      timeout = min(timeout * 2, 120)
+      period += timeout
     }
-    if retransmissions >= 15 { return finish(.timedOut) }
-    retransmissions += 1
-    send(.ack, sequence: sendUnacknowledged &- 1)
-    retransmissionTimeout = min(retransmissionTimeout * 2, Self.maximumTimeout)
-    startRetransmitTimer()
+    return count
   }
 
-  /// Takes a measured round-trip time in (RFC 6298, with Linux's bounds).
-  func measured(_ rtt: Int64) {
-    let rtt = max(rtt, 1_000)
-    if smoothedRTT == 0 {
-      smoothedRTT = rtt
-      rttVariation = rtt / 2
+  // MARK: Window probes
+
+  /// The time until the next window probe.
+  private var probeDelay: Int64 {
+    let most = Int64(settings.mostTimeout) * 1_000_000
+    let base = max(rtt.timeout, Int64(settings.leastTimeout)) &* 1000
+    return min(base << Int64(min(backoff, 24)), most)
+  }
+
+  /// Something waits but nothing is on its way: the window is asked for.
+  func checkProbeTimer() {
+    guard queue.sentCount == 0, sendTimerKind == .none else { return }
+    let base = max(rtt.timeout, Int64(settings.leastTimeout)) &* 1000
+    setSendTimer(.probe, at: now &+ base)
+  }
+
+  /// An answer to a probe came (`tcp_ack_probe`).
+  func answerProbe() {
+    guard let head = queue.head else { return }
+    if !head.end.isAfter(sendEdge) {
+      backoff = 0
+      probesBegan = -1
+      if sendTimerKind == .probe { clearSendTimer() }
     } else {
-      rttVariation = (3 * rttVariation + abs(smoothedRTT - rtt)) / 4
-      smoothedRTT = (7 * smoothedRTT + rtt) / 8
+      setSendTimer(.probe, at: now &+ probeDelay)
     }
-    retransmissionTimeout = min(
-      smoothedRTT + max(4 * rttVariation, Self.minimumTimeout),
-      Self.maximumTimeout
+  }
+
+  private func probeTimedOut() {
+    guard isSynchronised, queue.sentCount == 0, queue.hasUnsent else {
+      probesOut = 0
+      probesBegan = -1
+      return
+    }
+    if probesBegan < 0 {
+      probesBegan = now
+    } else if tcpOptions.userTimeout > 0,
+      now &- probesBegan >= Int64(tcpOptions.userTimeout) * 1_000_000
+    {
+      return fail()
+    }
+    var most = Int(settings.retries2)
+    if isOrphan {
+      let isAlive = timeoutNanoseconds < Int64(settings.mostTimeout) * 1_000_000
+      most = orphanRetries(isAlive)
+      if !isAlive && backoff >= most { return fail() }
+    }
+    if probesOut >= most { return fail() }
+    let isSent = wakePeer()
+    if queue.sentCount > 0 || !queue.hasUnsent {
+      probesOut = 0
+      backoff = 0
+      return
+    }
+    probesOut += 1
+    if isSent {
+      if backoff < Int(settings.retries2) { backoff += 1 }
+      setSendTimer(.probe, at: now &+ probeDelay)
+    } else {
+      setSendTimer(.probe, at: now &+ Self.resourceInterval)
+    }
+  }
+
+  /// Sends what fits the window, or asks with a number that the peer has already
+  /// (`tcp_write_wakeup`).
+  private func wakePeer() -> Bool {
+    if let head = queue.head, head.start.isBefore(sendEdge) {
+      let window = sendEdge.distance(from: head.start)
+      let index = queue.sentCount
+      let segment = currentSegment()
+      if window < Int(head.count) || Int(head.count) > segment {
+        let bytes = min(window, segment, Int(head.count))
+        queue[index].marks.insert(.push)
+        if bytes < Int(head.count) {
+          queue.split(index, at: bytes, sharesBuffer: false)
+          queue[index].marks.insert(.push)
+        }
+      }
+      let time = beginBurst()
+      queue[index].sentAt = time
+      let sending = queue[index]
+      queue.noteSent(1)
+      let sent = sendData(sending, at: time, isNew: true)
+      sendNext = sending.end
+      rearmTimeout()
+      return sent
+    }
+    return sendControl(.ack, sequence: sendUnacknowledged &- 1)
+  }
+
+  // MARK: Keepalive
+
+  private var keepaliveIdle: Int64 {
+    .seconds(
+      Int64(
+        tcpOptions.keepaliveIdle > 0
+          ? tcpOptions.keepaliveIdle : Int(settings.keepaliveTime)
+      )
     )
   }
 
-  /// Keeps the addresses for a while so that late segments find them (RFC 9293 §3.6.1).
-  func startTimeWait(_ duration: Int64 = .seconds(60), in final: TCPSocketState = .timeWait) {
-    state = final
-    stopRetransmitTimer()
-    if let timer = timeWaitTimer { stack.simulation.cancel(timer) }
-    // The layer keeps the socket until then.
-    timeWaitTimer = stack.simulation.schedule(after: duration) { [self] in
-      timeWaitTimer = nil
-      isOrphan = true
-      finish()
+  private var keepaliveInterval: Int64 {
+    .seconds(
+      Int64(
+        tcpOptions.keepaliveInterval > 0
+          ? tcpOptions.keepaliveInterval : Int(settings.keepaliveInterval)
+      )
+    )
+  }
+
+  func armIdleTimer(after delay: Int64) {
+    idleTimer.set(at: now &+ delay, stack.simulation, idleTimerBody)
+  }
+
+  private var idleTimerBody: () -> Void {
+    { [weak self] in
+      guard let self, idleTimer.fires(stack.simulation, idleTimerBody) else { return }
+      idleTimedOut()
     }
+  }
+
+  /// Begins to watch an idle connection, when it is made or the option is set.
+  func startKeepalive() {
+    guard tcpOptions.keepsAlive, isSynchronised, state != .finWait2 || !isOrphan else { return }
+    let quiet = now &- max(lastHeard, receiver.lastData, opened.nanoseconds)
+    armIdleTimer(after: max(keepaliveIdle &- quiet, 0))
+  }
+
+  private func idleTimedOut() {
+    if state == .timeWait || state == .finWait2 && waitsInFinWait2 { return finish() }
+    if state == .finWait2 && isOrphan {
+      let left = finTimeout &- .seconds(60)
+      if finTimeout > 0 && left > 0 { return waitInFinWait2(.seconds(60)) }
+      sendReset()
+      return finish()
+    }
+    guard tcpOptions.keepsAlive, isSynchronised else { return }
+    if queue.sentCount > 0 || queue.hasUnsent { return armIdleTimer(after: keepaliveIdle) }
+    let quiet = now &- max(lastHeard, receiver.lastData)
+    guard quiet >= keepaliveIdle else { return armIdleTimer(after: keepaliveIdle &- quiet) }
+    let most =
+      tcpOptions.keepaliveCount > 0
+      ? tcpOptions.keepaliveCount : Int(settings.keepaliveProbes)
+    let userTimeout = Int64(tcpOptions.userTimeout) * 1_000_000
+    if userTimeout > 0 && quiet >= userTimeout && probesOut > 0
+      || userTimeout == 0 && probesOut >= most
+    {
+      sendReset()
+      return fail()
+    }
+    if wakePeer() {
+      probesOut += 1
+      armIdleTimer(after: keepaliveInterval)
+    } else {
+      armIdleTimer(after: Self.resourceInterval)
+    }
+  }
+
+  // MARK: The waits at the end
+
+  /// How long an orphan waits for the peer's FIN; negative if not at all.
+  var finTimeout: Int64 {
+    if tcpOptions.finTimeout < 0 { return -1 }
+    let chosen = tcpOptions.finTimeout > 0 ? tcpOptions.finTimeout : Int(settings.finTimeout)
+    // At least three and a half timeouts, so that the FIN is not lost.
+    return max(.seconds(Int64(chosen)), (timeoutNanoseconds << 2) - (timeoutNanoseconds >> 1))
+  }
+
+  /// The kernel alone keeps a connection in FIN_WAIT2 for a while.
+  func waitInFinWait2(_ duration: Int64) {
+    waitsInFinWait2 = true
+    beginWait(duration)
+  }
+
+  /// Keeps the addresses for a while so that late segments find them (RFC 9293 §3.6.1).
+  func startTimeWait() {
+    state = .timeWait
+    waitsInFinWait2 = false
+    guard wire.mayWait else { return finish() }
+    beginWait(.seconds(60))
+  }
+
+  private func beginWait(_ duration: Int64) {
+    clearSendTimer()
+    ackTimer.clear()
+    queue.removeAll()
+    sendBytes.removeAll()
+    outOfOrder.removeAll()
+    wire.waits(self)
+    armIdleTimer(after: duration)
   }
 }
