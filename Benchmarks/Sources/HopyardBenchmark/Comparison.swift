@@ -142,6 +142,19 @@ struct Comparison {
         goal: .atMost(8192)
       )
     )
+    list.append(
+      Comparison(
+        name: "tcp-bulk",
+        metric: .hopsPerSecond,
+        arguments: ["tcp-bulk", "--packets", count(700_000)],
+        figure: "ns_per_hop_cpu",
+        peer: .ns3(
+          arguments: ["tcp", "--bytes=\(count(200_000_000))"],
+          figure: "ns_per_hop_cpu"
+        ),
+        goal: .times(10)
+      )
+    )
     for pending in [16, 1000, 100_000] {
       list.append(
         Comparison(

@@ -26,6 +26,8 @@ enum Workload {
     ("kube-new", RuleWorkloads.kubeNew),
     ("conntrack", RuleWorkloads.conntrack),
     ("idle", NetworkWorkloads.idle),
+    ("tcp-bulk", TCPBulkWorkloads.bulk),
+    ("tcp-loss", TCPBulkWorkloads.loss),
     ("closure-event", MicroWorkloads.closureEvent),
     ("pcap-record", MicroWorkloads.pcapRecord),
     ("program-step", MicroWorkloads.programStep),

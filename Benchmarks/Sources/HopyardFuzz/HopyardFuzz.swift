@@ -4,9 +4,10 @@ import Foundation
 @main
 struct HopyardFuzz {
   static let usage = """
-    usage: HopyardFuzz [--count N] [--seed N] [--only frames,labs,rules] [--output DIR] [FOLDER...]
+    usage: HopyardFuzz [--count N] [--seed N] [--only frames,labs,rules,tcp] [--output DIR] [FOLDER...]
 
-    N frames go into each kind of device, and a tenth as many texts are checked; every FOLDER is
+    N frames go into each kind of device, a tenth as many texts are checked, and a hundredth as many
+    TCP transfers run over a wire that loses, doubles and reorders frames; every FOLDER is
     searched for .lab and .save files to mutate. The same seed gives the same inputs. A crash or a
     hang leaves the input in DIR.
     """
@@ -14,7 +15,7 @@ struct HopyardFuzz {
   struct Options {
     var count = 1_000_000
     var seed: UInt64 = 1
-    var only: Set<String> = ["frames", "labs", "rules"]
+    var only: Set<String> = ["frames", "labs", "rules", "tcp"]
     var output = "fuzz"
     var folders: [String] = []
   }
@@ -37,6 +38,9 @@ struct HopyardFuzz {
     do {
       if options.only.contains("frames") {
         try FrameFuzzer(seed: options.seed).run(count: options.count)
+      }
+      if options.only.contains("tcp") {
+        try TransferFuzzer(seed: options.seed).run(count: max(options.count / 100, 1))
       }
       let texts = TextFuzzer(seed: options.seed, corpus: TextCorpus(folders: options.folders))
       if options.only.contains("labs") { try texts.runLabs(count: options.count / 20) }

@@ -45,6 +45,15 @@ extension Shell {
   }
 
   private func runInBackground(_ item: ListItem) async throws(ShellUnwind) {
+    let pipeline = item.first
+    if item.rest.isEmpty, pipeline.commands.count > 1, !pipeline.isNegated, !pipeline.isTimed {
+      // Each command is a process of this shell, and `$!` the last of them.
+      let children = try startPiped(pipeline.commands, isBackground: true)
+      jobs.append(contentsOf: children)
+      lastBackground = children.last?.pid
+      status = 0
+      return
+    }
     let child = try fork()
     child.process.ignoredSignals.formUnion([.interrupt, .quit])
     let null = try? process.open("/dev/null", .read)
@@ -116,11 +125,20 @@ extension Shell {
     }
   }
 
-  private func runPiped(_ commands: [ShellCommand]) async throws(ShellUnwind) {
+  /// Starts the commands of a pipeline as processes of their own.
+  private func startPiped(_ commands: [ShellCommand], isBackground: Bool) throws(ShellUnwind)
+    -> [Process]
+  {
     var children: [Process] = []
     var input: OpenFile?
     for (index, command) in commands.enumerated() {
       let child = try fork()
+      if isBackground {
+        child.process.ignoredSignals.formUnion([.interrupt, .quit])
+        if index == 0, let null = try? process.open("/dev/null", .read) {
+          child.process.setDescriptor(0, null)
+        }
+      }
       if let input {
         child.process.setDescriptor(0, input)
         input.release()
@@ -140,6 +158,11 @@ extension Shell {
       }
       children.append(child.process)
     }
+    return children
+  }
+
+  private func runPiped(_ commands: [ShellCommand]) async throws(ShellUnwind) {
+    let children = try startPiped(commands, isBackground: false)
     var result: Int32 = 0
     for (index, child) in children.enumerated() {
       let status = try await wait(for: child)

@@ -19,6 +19,17 @@ struct ProgramWork: ~Copyable {
   var packets = PacketQueue()
   /// Segments that wait.
   var received = PacketQueue()
+  /// What the program wrote since, in order, and whether it ended the stream then.
+  var writes: [HeldWrite] = []
+  var writtenBytes = 0
+  var endsStream = false
+
+  /// A write that waits until the call before it is over.
+  struct HeldWrite {
+    var bytes: [UInt8]
+    var hasMore: Bool
+    var endsRecord: Bool
+  }
 }
 
 extension TCPSocket {
@@ -89,11 +100,30 @@ extension TCPSocket {
     work.hasSent = false
     work.time = now
     while let packet = work.received.popFirst() { wire.receiveHeld(packet, self) }
+    if work.packets.isEmpty { runHeldWrites() }
     work.isRunning = false
     if work.packets.isEmpty {
       work.isHeld = false
     } else {
       scheduleBursts()
+    }
+  }
+
+  /// What the program wrote meanwhile goes the same way, one write after the other.
+  private func runHeldWrites() {
+    while !work.writes.isEmpty, work.packets.isEmpty {
+      let write = work.writes.removeFirst()
+      work.writtenBytes -= write.bytes.count
+      guard isFinQueued == false, state != .closed else { continue }
+      work.hasSent = false
+      work.time = now
+      write.bytes.withUnsafeBytes {
+        _ = enqueue($0, hasMore: write.hasMore, endsRecord: write.endsRecord, isHeld: true)
+      }
+    }
+    if work.endsStream, work.writes.isEmpty, work.packets.isEmpty {
+      work.endsStream = false
+      if state != .closed { queueFin() }
     }
   }
 }

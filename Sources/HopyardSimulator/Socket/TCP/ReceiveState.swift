@@ -351,7 +351,8 @@ extension TCPSocket {
       if rtt.smoothed > 0 { most = min(most, max(rtt.mean &* 1000, least)) }
       patience = min(patience, most)
     }
-    patience = min(max(patience, least), ReceiveState.mostPatience)
+    // Before the first data there is no patience, but that of a tick.
+    patience = min(max(patience, .milliseconds(1)), ReceiveState.mostPatience)
     var deadline = now &+ patience
     if ackTimer.isSet {
       if ackTimer.deadline <= now &+ patience / 4 { return sendAck() }

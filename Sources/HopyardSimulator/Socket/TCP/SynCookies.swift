@@ -11,7 +11,7 @@ struct SynCookies {
 
   init(secret: UInt64) { self.secret = secret }
 
-  private func hash(
+  func hash(
     _ source: IPv4Address,
     _ destination: IPv4Address,
     _ ports: UInt32,

@@ -101,6 +101,10 @@ extension TCPSocket {
     isFinQueued = false
     isFinReceived = false
     isReadShut = false
+    usesTimestamps = false
+    usesSACK = false
+    isCountedWaiting = false
+    waitsInFinWait2 = false
     loss = LossRecovery()
     rtt = RoundTripEstimator()
     recoveryState = .open
@@ -122,8 +126,8 @@ extension TCPSocket {
       recentTimestampAt = reused.heardAt
       timestampOffset = reused.offset
     } else {
-      initialSend = UInt32(truncatingIfNeeded: wire.random.next())
-      timestampOffset = UInt32(truncatingIfNeeded: wire.random.next())
+      initialSend = wire.initialSequence(of: self)
+      timestampOffset = wire.timestampOffset(of: self)
       recentTimestampAt = -1
       recentTimestamp = 0
     }
@@ -147,7 +151,7 @@ extension TCPSocket {
     wire.connected(self)
     opened = stack.simulation.now
     rtt.timeout = 1_000_000
-    setSendTimer(.retransmit, at: now &+ .seconds(1))
+    setSynTimer()
     // Of the errors of the first SYN only a refusal counts (`tcp_connect`); it is sent again.
     if !sendSyn(), wire.lastError == .connectionRefused { finish(.connectionRefused) }
   }
@@ -176,12 +180,30 @@ extension TCPSocket {
     if let error = takeError() { throw error }
     switch state {
     case .established, .closeWait, .synSent, .synReceived:
-      if isFinQueued { throw .brokenPipe }
+      if isFinQueued || work.endsStream { throw .brokenPipe }
     case .listen: throw .brokenPipe
     case .closed: throw .brokenPipe
     default: throw .brokenPipe
     }
     guard !bytes.isEmpty else { return 0 }
+    if work.isHeld {
+      // The call before this one is not over yet.
+      guard sendMemory + work.writtenBytes < sendLimit else {
+        lacksSpace = true
+        return 0
+      }
+      let room = max(sendLimit - sendMemory - work.writtenBytes, 1)
+      let held = bytes.count <= room ? bytes : Array(bytes.prefix(room))
+      work.writes.append(
+        ProgramWork.HeldWrite(
+          bytes: held,
+          hasMore: hasMore || held.count < bytes.count,
+          endsRecord: endsRecord
+        )
+      )
+      work.writtenBytes += held.count
+      return held.count
+    }
     var taken = 0
     let isOpening = state == .synSent || state == .synReceived
     bytes.withUnsafeBytes { source in
@@ -291,7 +313,7 @@ extension TCPSocket {
   }
 
   /// Whether everything that was written was acknowledged.
-  public var isDrained: Bool { queue.isEmpty }
+  public var isDrained: Bool { queue.isEmpty && work.writes.isEmpty }
 
   /// How many received bytes wait; for a listener, how many connections (`ss`'s Recv-Q).
   public var receivedCount: Int {

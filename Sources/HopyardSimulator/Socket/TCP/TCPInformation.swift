@@ -22,6 +22,8 @@ public struct TCPInformation: Sendable {
   public var probes: Int
   /// Doublings of the timeout.
   public var backoff: Int
+  /// Segments that were delivered since the connection began.
+  public var delivered: Int
   /// The retransmission timeout.
   public var timeout: Int64
   /// The smoothed round-trip time.
@@ -66,6 +68,7 @@ extension TCPSocket {
       retransmissions: retransmissions,
       probes: probesOut,
       backoff: backoff,
+      delivered: loss.delivered,
       timeout: timeoutNanoseconds / 1000,
       roundTrip: rtt.mean,
       roundTripVariation: rtt.variation >> 2,

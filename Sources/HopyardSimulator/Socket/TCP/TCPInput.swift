@@ -178,7 +178,7 @@ extension TCPSocket {
       // The SYN came again: so does the answer.
       if !isRateLimited(segment) {
         _ = sendSyn()
-        setSendTimer(.retransmit, at: now &+ timeoutNanoseconds)
+        setSynTimer()
       }
       return
     }

@@ -77,6 +77,26 @@ final class TCPLayer {
     if socket.isOrphan || socket.remotePort != 0 { unbind(socket) }
   }
 
+  /// The first number of a connection: a function of its addresses, and a clock (RFC 6528).
+  func initialSequence(of socket: TCPSocket) -> UInt32 {
+    let hash = cookies.hash(
+      socket.localAddress,
+      socket.remoteAddress,
+      UInt32(socket.localPort) << 16 | UInt32(socket.remotePort),
+      0,
+      3
+    )
+    let clock = stack.simulation.now.nanoseconds >> 6
+    return hash &+ UInt32(truncatingIfNeeded: clock)
+  }
+
+  /// Where the clock of the timestamp option starts between two hosts, the same for all their
+  /// connections; `tcp_timestamps` 2 starts it at zero.
+  func timestampOffset(of socket: TCPSocket) -> UInt32 {
+    if stack.settings.tcp.timestamps > 1 { return 0 }
+    return cookies.hash(socket.localAddress, socket.remoteAddress, 0, 0, 4)
+  }
+
   /// Whether one more connection may wait (`tcp_max_tw_buckets`).
   var mayWait: Bool { waiting < Int(stack.settings.tcp.maximumTimeWait) }
 

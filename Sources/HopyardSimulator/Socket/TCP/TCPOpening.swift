@@ -56,14 +56,14 @@ extension TCPLayer {
       child.state = .closed
       return
     }
-    child.beginSequence(sequence ?? UInt32(truncatingIfNeeded: random.next()))
+    child.beginSequence(sequence ?? initialSequence(of: child))
     child.listener = listener
     child.state = .synReceived
     child.opened = stack.simulation.now
     listener.halfOpen += 1
     connected(child)
     bound(child)
-    child.setSendTimer(.retransmit, at: now &+ .seconds(1))
+    child.setSynTimer()
     _ = child.sendSyn()
   }
 
@@ -93,7 +93,7 @@ extension TCPLayer {
     child.remotePort = sourcePort
     child.isBoundToPort = true
     child.isBoundToAddress = listener.isBoundToAddress
-    child.timestampOffset = UInt32(truncatingIfNeeded: random.next())
+    child.timestampOffset = timestampOffset(of: child)
     return child
   }
 

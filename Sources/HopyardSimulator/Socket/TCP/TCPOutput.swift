@@ -42,7 +42,12 @@ extension TCPSocket {
 
   /// Puts bytes into the send queue, and sends what may go (`tcp_sendmsg`); gives how many there
   /// was room for.
-  func enqueue(_ bytes: UnsafeRawBufferPointer, hasMore: Bool, endsRecord: Bool) -> Int {
+  func enqueue(
+    _ bytes: UnsafeRawBufferPointer,
+    hasMore: Bool,
+    endsRecord: Bool,
+    isHeld: Bool = false
+  ) -> Int {
     var taken = 0
     let segment = currentSegment()
     let size = burstSize(segment)
@@ -54,7 +59,8 @@ extension TCPSocket {
         room = size - Int(last.count)
       }
       if room <= 0 {
-        guard sendMemory < sendLimit else { break }
+        // What waited was taken already.
+        guard isHeld || sendMemory < sendLimit else { break }
         if taken > 0 || !queue.hasUnsent { restartAfterIdle() }
         queue.append(SendSegment(start: writeSequence, count: 0, marks: .buffer))
         room = size
@@ -299,6 +305,10 @@ extension TCPSocket {
   /// Queues FIN behind what was written (`tcp_send_fin`).
   func queueFin() {
     guard !isFinQueued else { return }
+    if work.isHeld && !work.isRunning || !work.writes.isEmpty {
+      work.endsStream = true
+      return
+    }
     isFinQueued = true
     writeSequence = writeSequence &+ 1
     if queue.hasUnsent {

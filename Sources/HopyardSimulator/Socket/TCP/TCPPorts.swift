@@ -149,8 +149,8 @@ extension TCPLayer {
   func findListener(
     _ address: IPv4Address,
     _ port: UInt16,
-    source: IPv4Address,
-    sourcePort: UInt16,
+    source: IPv4Address = .any,
+    sourcePort: UInt16 = 0,
     ifindex: Int32
   ) -> TCPSocket? {
     guard let candidates = listeners[port] else { return nil }

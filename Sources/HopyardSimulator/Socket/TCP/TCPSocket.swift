@@ -191,6 +191,9 @@ public final class TCPSocket: Socket {
     queue.removeAll()
     sendBytes.removeAll()
     outOfOrder.removeAll()
+    work.writes = []
+    work.writtenBytes = 0
+    work.endsStream = false
     way = nil
     if isOrphan { isClosed = true }
     if let error { pendingError = error }

@@ -33,6 +33,11 @@ extension TCPSocket {
     sendTimer.set(at: min(time, most), stack.simulation, sendTimerBody)
   }
 
+  /// Waits for the answer to a SYN; a timer of the kernel comes a tick late rather than early.
+  func setSynTimer() {
+    setSendTimer(.retransmit, at: now &+ timeoutNanoseconds &+ .milliseconds(1))
+  }
+
   func clearSendTimer() {
     sendTimerKind = .none
     sendTimer.clear()
@@ -225,7 +230,7 @@ extension TCPSocket {
       // What drops ECN handshakes is met without ECN (RFC 3168 §6.1.1.1).
       ecn.isOn = false
     }
-    setSendTimer(.retransmit, at: now &+ timeoutNanoseconds)
+    setSynTimer()
     _ = sendSyn()
   }
 
@@ -250,7 +255,7 @@ extension TCPSocket {
       _ = sendSyn()
     }
     backoff += 1
-    setSendTimer(.retransmit, at: now &+ timeoutNanoseconds)
+    setSynTimer()
   }
 
   /// `TCP_DEFER_ACCEPT` in repetitions of the SYN with acknowledgement (`secs_to_retrans`).
@@ -378,7 +383,8 @@ extension TCPSocket {
   }
 
   func armIdleTimer(after delay: Int64) {
-    idleTimer.set(at: now &+ delay, stack.simulation, idleTimerBody)
+    // A timer of the kernel comes a tick late rather than early.
+    idleTimer.set(at: now &+ delay &+ .milliseconds(1), stack.simulation, idleTimerBody)
   }
 
   private var idleTimerBody: () -> Void {
