@@ -54,7 +54,12 @@ final class RawPeer {
     try wire.bind(ifindex: far.ifindex)
     hostMAC = near.mac
     try host.setNeighbour(
-      address, on: near, linkAddress: far.mac, state: .permanent, .add)
+      address,
+      on: near,
+      linkAddress: far.mac,
+      state: .permanent,
+      .add
+    )
     wire.onFrame = { [unowned self] bytes, time, direction, _ in
       if direction == .incoming { take([UInt8](bytes), time) }
     }

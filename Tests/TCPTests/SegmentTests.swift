@@ -6,7 +6,8 @@ import Testing
 @Suite struct SegmentTests {
   private static let withOptions: [(name: String, options: [UInt8])] = [
     ("none", []), ("unknown", [77, 6, 1, 2, 3, 4]), ("length zero", [77, 0, 1, 2]),
-    ("length one", [77, 1, 1, 2]), ("too long", [77, 40, 0, 0]), ("odd place", [1, 1, 1, 2, 4, 5, 0xb4]),
+    ("length one", [77, 1, 1, 2]), ("too long", [77, 40, 0, 0]),
+    ("odd place", [1, 1, 1, 2, 4, 5, 0xb4]),
     ("end", [0, 9, 9, 9]), ("cut off", [1, 1, 1, 8]),
   ]
 

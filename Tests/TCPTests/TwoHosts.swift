@@ -30,7 +30,10 @@ final class TwoHosts {
     let middle = machine.makeNamespace("middle")
     let (left, farLeft) = try client.makeVeth(NewLink("eth0"), peer: NewLink("left"), in: middle)
     let (right, farRight) = try server.makeVeth(
-      NewLink("eth0"), peer: NewLink("right"), in: middle)
+      NewLink("eth0"),
+      peer: NewLink("right"),
+      in: middle
+    )
     try middle.setLinkUp(farLeft)
     try middle.setLinkUp(farRight)
     try configure(left, right)
@@ -144,7 +147,7 @@ final class Transfer {
           for index in 0..<count { target[index] = Self.byte(at: first + index) }
           filled = count
         }
-        do {
+        do throws(SocketError) {
           let taken = try sender.write(bytes)
           written += taken
           if taken == 0 { _ = await simulation.wait(on: [sender.writable]) }
@@ -156,7 +159,7 @@ final class Transfer {
     }
     simulation.spawn { [self] in
       while !isFinished, failure == nil {
-        do {
+        do throws(SocketError) {
           guard let bytes = try receiver.read(1 << 20) else {
             _ = await simulation.wait(on: [receiver.readable])
             continue

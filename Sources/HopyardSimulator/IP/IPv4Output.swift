@@ -119,7 +119,8 @@ extension IPv4Stack {
   }
 
   /// Asks the routing tables for the way of a packet of this host.
-  private func resolveOutput(_ options: OutputOptions) throws(SocketError) -> ResolvedRoute<UInt32> {
+  private func resolveOutput(_ options: OutputOptions) throws(SocketError) -> ResolvedRoute<UInt32>
+  {
     var key = FlowKey<UInt32>(
       destination: options.destination,
       source: options.source,

@@ -38,7 +38,9 @@ enum NamespaceSettingFiles {
   /// The files in `net/ipv4`.
   static func names(in family: String) -> [String] {
     guard family == "ipv4" else { return [] }
-    return (integers.keys + others + TCPSettingFiles.names).map { String($0.split(separator: "/")[0]) }.sorted()
+    return (integers.keys + others + TCPSettingFiles.names).map {
+      String($0.split(separator: "/")[0])
+    }.sorted()
   }
 
   static func setting(_ key: String, _ namespace: NetworkNamespace) -> SystemSetting? {

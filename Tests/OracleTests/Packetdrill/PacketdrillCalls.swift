@@ -183,7 +183,8 @@ extension PacketdrillRun {
       ? try vectors(arguments) : Int(arguments.count > 2 ? arguments[2] : "") ?? 0
     let hasMore = flags.contains("MSG_MORE")
     let endsRecord = flags.contains("MSG_EOR")
-    let isBlocking = !nonBlocking.contains(Int(arguments[0]) ?? -1)
+    let isBlocking =
+      !nonBlocking.contains(Int(arguments[0]) ?? -1)
       && !flags.contains("MSG_DONTWAIT")
     var written = 0
     var failure: SocketError?

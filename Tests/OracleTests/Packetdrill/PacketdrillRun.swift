@@ -43,7 +43,8 @@ final class PacketdrillRun {
 
   private func connectWire() throws {
     let local = script.settings["local_ip"] ?? "192.168.0.1"
-    let remote = script.settings["remote_ip"]?.split(separator: " ").first.map(String.init)
+    let remote =
+      script.settings["remote_ip"]?.split(separator: " ").first.map(String.init)
       ?? "192.0.2.1"
     guard let localAddress = IPv4Address(local), let remoteAddress = IPv4Address(remote) else {
       throw Ending.skipped("addresses that are not IPv4")

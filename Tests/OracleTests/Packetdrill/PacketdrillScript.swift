@@ -182,8 +182,9 @@ struct PacketdrillScript {
       advance()
       advance()
       let start = place
-      while place < bytes.count, !(bytes[place] == UInt8(ascii: "}") && place + 1 < bytes.count
-        && bytes[place + 1] == UInt8(ascii: "%"))
+      while place < bytes.count,
+        !(bytes[place] == UInt8(ascii: "}") && place + 1 < bytes.count
+          && bytes[place + 1] == UInt8(ascii: "%"))
       {
         advance()
       }
@@ -192,7 +193,9 @@ struct PacketdrillScript {
       return .code(code)
     case UInt8(ascii: "<"), UInt8(ascii: ">"):
       advance()
-      return .packet(try Self.packet(rest { $0 == 10 }, isIncoming: byte == UInt8(ascii: "<"), line))
+      return .packet(
+        try Self.packet(rest { $0 == 10 }, isIncoming: byte == UInt8(ascii: "<"), line)
+      )
     default:
       let name = rest { !($0 == UInt8(ascii: "_") || isalnumByte($0)) }
       skipSpace()
@@ -259,7 +262,8 @@ struct PacketdrillScript {
 
   // MARK: Packets
 
-  private static func packet(_ text: String, isIncoming: Bool, _ line: Int) throws(Problem) -> Packet
+  private static func packet(_ text: String, isIncoming: Bool, _ line: Int) throws(Problem)
+    -> Packet
   {
     var packet = Packet(isIncoming: isIncoming)
     var head = text

@@ -301,7 +301,8 @@ extension TCPSocket {
   var pacingRate: Int64 {
     guard rtt.smoothed > 0 else { return 0 }
     let ratio =
-      congestionWindow < slowStartThreshold / 2 ? settings.pacingSlowStart : settings.pacingAvoidance
+      congestionWindow < slowStartThreshold / 2
+      ? settings.pacingSlowStart : settings.pacingAvoidance
     let window = Int64(max(congestionWindow, queue.sentCount))
     return Int64(maximumSegment) * window * Int64(ratio) / 100 * 8_000_000 / rtt.smoothed
   }

@@ -38,11 +38,10 @@ struct ReceivedSegment {
   var echo: UInt32 = 0
   /// How many SACK blocks it carries.
   var sackCount = 0
-  private var sacks:
-    (SequenceRange, SequenceRange, SequenceRange, SequenceRange) = (
-      SequenceRange(start: 0, end: 0), SequenceRange(start: 0, end: 0),
-      SequenceRange(start: 0, end: 0), SequenceRange(start: 0, end: 0)
-    )
+  private var sacks: (SequenceRange, SequenceRange, SequenceRange, SequenceRange) = (
+    SequenceRange(start: 0, end: 0), SequenceRange(start: 0, end: 0),
+    SequenceRange(start: 0, end: 0), SequenceRange(start: 0, end: 0)
+  )
   var tos: UInt8
   /// The bytes that the segment takes in memory, as Linux charges them.
   var charge: Int

@@ -432,8 +432,9 @@ extension TCPSocket {
         finish()
         return false
       }
-      if !segment.payload.isEmpty, (segment.sequence &+ UInt32(segment.payload.count))
-        .isAfter(receiveNext)
+      if !segment.payload.isEmpty,
+        (segment.sequence &+ UInt32(segment.payload.count))
+          .isAfter(receiveNext)
       {
         // Data after the program closed.
         sendReset()

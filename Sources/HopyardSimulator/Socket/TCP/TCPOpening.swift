@@ -14,12 +14,16 @@ extension TCPLayer {
     let isFull = listener.halfOpen > listener.backlog
     var usesCookie = false
     if settings.synCookies == 2 || isFull, sequence == nil {
-      guard settings.synCookies != 0 else { return listener.lastOverflow = now }
+      guard settings.synCookies != 0 else {
+        listener.lastOverflow = now
+        return
+      }
       usesCookie = true
       listener.lastOverflow = now
     }
     guard listener.acceptQueue.count <= listener.backlog else {
-      return listener.lastOverflow = now
+      listener.lastOverflow = now
+      return
     }
     let most = Int(settings.maximumSynBacklog)
     if !usesCookie, sequence == nil, settings.synCookies == 0,
@@ -110,7 +114,9 @@ extension TCPLayer {
     child.advertisedSegment = child.announcedSegment(route, metrics)
     child.loss.synTOS = segment.tos
     child.loss.scalesWindow = segment.windowScale != nil && settings.windowScaling != 0
-    if listener.tcpOptions.windowClamp > 0 { child.receiver.clamp = listener.tcpOptions.windowClamp }
+    if listener.tcpOptions.windowClamp > 0 {
+      child.receiver.clamp = listener.tcpOptions.windowClamp
+    }
     if metrics.window > 0 { child.receiver.clamp = Int(metrics.window) }
     let most = child.receiver.window(from: child.receiver.limit)
     if listener.tcpOptions.receiveBuffer > 0,

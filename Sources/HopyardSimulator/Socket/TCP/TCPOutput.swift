@@ -154,7 +154,13 @@ extension TCPSocket {
         guard passesNagle(head, segment, isLast ? small : small.union(.push)) else { break }
       } else if limit == .none,
         shouldWaitForMore(
-          head, segment, isLast, edge, &isLimitedByCongestion, &isLimitedByPeer)
+          head,
+          segment,
+          isLast,
+          edge,
+          &isLimitedByCongestion,
+          &isLimitedByPeer
+        )
       {
         break
       }

@@ -103,7 +103,8 @@ extension TCPSocket {
     let before = queue.sentCount
     if let head = queue.head {
       let segment = currentSegment()
-      let end = Int(head.count) > segment
+      let end =
+        Int(head.count) > segment
         ? head.start &+ UInt32(truncatingIfNeeded: segment) : head.end
       if !end.isAfter(sendEdge) { _ = transmit(segment, .off, limit: .probe) }
     }
@@ -239,7 +240,9 @@ extension TCPSocket {
     guard let listener else { return finish() }
     let limit = max(
       listener.tcpOptions.synCount > 0
-        ? listener.tcpOptions.synCount : Int(settings.synAckRetries), 1)
+        ? listener.tcpOptions.synCount : Int(settings.synAckRetries),
+      1
+    )
     let deferred = listener.deferredRetries
     var isOver = timeouts >= limit
     var sends = true
@@ -344,12 +347,9 @@ extension TCPSocket {
       let segment = currentSegment()
       if window < Int(head.count) || Int(head.count) > segment {
         let bytes = min(window, segment, Int(head.count))
-        queue[index].marks.insert(.push)
-        if bytes < Int(head.count) {
-          queue.split(index, at: bytes, sharesBuffer: false)
-          queue[index].marks.insert(.push)
-        }
+        if bytes < Int(head.count) { queue.split(index, at: bytes, sharesBuffer: false) }
       }
+      queue[index].marks.insert(.push)
       let time = beginBurst()
       queue[index].sentAt = time
       let sending = queue[index]
