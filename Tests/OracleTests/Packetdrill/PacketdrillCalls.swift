@@ -1,3 +1,4 @@
+import Foundation
 import Hopyard
 
 /// The system calls of packetdrill scripts.

@@ -1,3 +1,4 @@
+import Foundation
 import Hopyard
 
 /// Runs a packetdrill script against the simulated kernel.
