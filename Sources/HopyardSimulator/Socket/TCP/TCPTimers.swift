@@ -33,9 +33,10 @@ extension TCPSocket {
     sendTimer.set(at: min(time, most), stack.simulation, sendTimerBody)
   }
 
-  /// Waits for the answer to a SYN; a timer of the kernel comes a tick late rather than early.
+  /// Waits for the answer to a SYN; the neighbour's timer, of the same length, comes first.
   func setSynTimer() {
-    setSendTimer(.retransmit, at: now &+ timeoutNanoseconds &+ .milliseconds(1))
+    let wait = KernelTimer.wait(for: timeoutNanoseconds)
+    setSendTimer(.retransmit, at: now &+ wait &+ .milliseconds(1))
   }
 
   func clearSendTimer() {
@@ -383,8 +384,7 @@ extension TCPSocket {
   }
 
   func armIdleTimer(after delay: Int64) {
-    // A timer of the kernel comes a tick late rather than early.
-    idleTimer.set(at: now &+ delay &+ .milliseconds(1), stack.simulation, idleTimerBody)
+    idleTimer.set(at: now &+ KernelTimer.wait(for: delay), stack.simulation, idleTimerBody)
   }
 
   private var idleTimerBody: () -> Void {
