@@ -64,6 +64,8 @@ struct RoundTripEstimator {
       }
     }
     smoothed = max(smoothed, 1)
-    timeout = min((smoothed >> 3) &+ variation, ceiling)
+    // Linux counts the timeout in ticks, which it rounds up to.
+    let exact = (smoothed >> 3) &+ variation
+    timeout = min((exact &+ 999) / 1000 &* 1000, ceiling)
   }
 }
