@@ -110,7 +110,7 @@ public struct PacketFlags: OptionSet, Sendable {
   public static let answeredARP = PacketFlags(rawValue: 32768)
   /// Captures date it when it is received and not when it enters the queue: the field for its arrival
   /// holds the time at which TCP sent it (`skb->tstamp_type`).
-  public static let datedByTCP = PacketFlags(rawValue: 65536)
+  public static let datedByTCP = PacketFlags(rawValue: 131_072)
   /// A bridge passes the frame up in place of the port that received it.
   public static let bridgeUp = PacketFlags(rawValue: 2048)
 }
