@@ -23,6 +23,8 @@ struct ProgramWork: ~Copyable {
   var writes: [HeldWrite] = []
   var writtenBytes = 0
   var endsStream = false
+  /// What it wrote has waited once more, for what the end of the call before it sent.
+  var hasWaited = false
 
   /// A write that waits until the call before it is over.
   struct HeldWrite {
@@ -100,6 +102,16 @@ extension TCPSocket {
     work.hasSent = false
     work.time = now
     while let packet = work.received.popFirst() { wire.receiveHeld(packet, self) }
+    if work.packets.isEmpty, work.hasSent, !work.hasWaited,
+      !work.writes.isEmpty || work.endsStream
+    {
+      // The next call begins after the network had its time.
+      work.hasWaited = true
+      work.isRunning = false
+      stack.simulation.schedule(after: ProgramWork.gap) { [self] in release() }
+      return
+    }
+    work.hasWaited = false
     if work.packets.isEmpty { runHeldWrites() }
     work.isRunning = false
     if work.packets.isEmpty {
