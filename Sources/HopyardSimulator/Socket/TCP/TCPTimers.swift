@@ -238,12 +238,7 @@ extension TCPSocket {
 
   /// What was sent last still waits on this host, for the neighbour's address
   /// (`skb_still_in_host_queue`).
-  private var waitsForNeighbour: Bool {
-    guard let way = try? findWay(),
-      let entry = stack.neighbours.find(way.route.nextHop, on: way.route.device.number)
-    else { return false }
-    return entry.state == .incomplete
-  }
+  private var waitsForNeighbour: Bool { stack.neighbours.holdsPacket(ofSocket: number) }
 
   /// The third segment of a half-open connection did not come (`reqsk_timer_handler`).
   private func retrySynAnswer() {
