@@ -188,7 +188,7 @@ private final class SearchNetwork {
 
   init(_ document: JSONValue, firstServerAnswers always: String?) throws {
     machine = Machine(simulation: simulation)
-    let space = machine.root
+    let space = try #require(machine.root)
     try space.setLinkUp(#require(space.devices["lo"]))
     let search = (document["search"]?.elements ?? []).compactMap(\.string)
     let conf = """
