@@ -33,6 +33,7 @@ final class PacketdrillRun {
     self.script = script
     machine = Machine(simulation: simulation)
     userland = Userland(machine: machine, commands: CommandTable.labCommands())
+    userland.mountNetworkTrees()
     if let text = script.settings["tolerance_usecs"], let value = Int64(text) {
       tolerance = max(value, 4000)
     }
