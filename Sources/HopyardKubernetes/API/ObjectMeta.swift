@@ -18,6 +18,7 @@ public struct ObjectKey: Hashable, Sendable, Comparable {
     self.name = name
   }
 
+  /// Whether the first comes before the second.
   public static func < (left: ObjectKey, right: ObjectKey) -> Bool {
     (left.kind, left.namespace, left.name) < (right.kind, right.namespace, right.name)
   }

@@ -56,6 +56,7 @@ public struct PodContainer: Equatable, Sendable {
   /// What it runs.
   public var command: [String] = []
 
+  /// Whether both are equal.
   public static func == (left: PodContainer, right: PodContainer) -> Bool {
     left.name == right.name && left.image == right.image && left.ports == right.ports
       && left.readiness == right.readiness && left.command == right.command
@@ -159,6 +160,7 @@ public struct PodDNSConfig: Equatable, Sendable {
   /// Makes an empty one.
   public init() {}
 
+  /// Whether both are equal.
   public static func == (left: PodDNSConfig, right: PodDNSConfig) -> Bool {
     left.nameservers == right.nameservers && left.searches == right.searches
       && left.options.map(\.name) == right.options.map(\.name)
@@ -218,6 +220,7 @@ public struct PodSpec: Equatable, Sendable {
   /// Makes one without containers.
   public init() {}
 
+  /// Whether both are equal.
   public static func == (left: PodSpec, right: PodSpec) -> Bool {
     left.containers == right.containers && left.nodeName == right.nodeName
       && left.nodeSelector == right.nodeSelector && left.tolerations == right.tolerations

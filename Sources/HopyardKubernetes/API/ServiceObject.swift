@@ -94,6 +94,7 @@ public struct ServiceObject: Equatable, Sendable {
   /// Whether it has no address of its own.
   public var isHeadless: Bool { clusterIPs.first == "None" }
 
+  /// Whether both are equal.
   public static func == (left: ServiceObject, right: ServiceObject) -> Bool {
     left.type == right.type && left.clusterIPs == right.clusterIPs && left.ports == right.ports
       && left.selector == right.selector && left.externalIPs == right.externalIPs

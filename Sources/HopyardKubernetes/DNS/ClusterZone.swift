@@ -339,6 +339,7 @@ public struct ClusterQuery: Equatable {
   /// The zone of the endpoints; empty for all.
   public var zoneName: String { zone?.name ?? "" }
 
+  /// Whether both are equal.
   public static func == (left: ClusterQuery, right: ClusterQuery) -> Bool {
     left.kind == right.kind && left.namespace == right.namespace && left.service == right.service
       && left.endpoint == right.endpoint && left.port == right.port

@@ -49,6 +49,7 @@ public struct VXLANOptions: Equatable, Sendable {
   /// The defaults of a VNI.
   public init(vni: UInt32) { self.vni = vni }
 
+  /// Whether both are equal.
   public static func == (left: VXLANOptions, right: VXLANOptions) -> Bool {
     left.vni == right.vni && left.port == right.port && left.local == right.local
       && left.remote == right.remote && left.linkIfindex == right.linkIfindex
