@@ -6,7 +6,7 @@ struct HopyardCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hopyard",
     abstract:
-      "Plays Linux networking packet by packet, without root, and writes a pcap of every hop.",
+      "Plays Linux, Docker and Kubernetes networking packet by packet; a pcap of every hop.",
     discussion: """
       A lab is a text file with the commands that you would type as root on Linux:
       ip, bridge, iptables, ping, nc and the shell around them. Hopyard runs it in
@@ -25,6 +25,10 @@ struct HopyardCommand: ParsableCommand {
         hopyard run first.lab --pcap out   and a pcap of every interface, in out/
         hopyard run first.lab --explain    and each packet's journey
         hopyard shell first.lab            and then a prompt in the simulated host
+
+      What you have already runs as it is: `hopyard run compose.yaml' or a folder of
+      manifests brings it up and tries every port and name; `hopyard test DIR' runs
+      scenarios with expectations; `hopyard rules' tests iptables-save dumps.
 
       Exit status: 0 all went well; 1 a `set -e' lab was ended by a command, or the
       run hit its limit of time or events; 2 bad input, told as file:line:column,
