@@ -63,8 +63,10 @@ private final class BulkTransfer {
 
   init(seed: UInt64, cable: CableOptions) throws {
     simulation = Simulation(seed: seed)
-    machine = Machine(simulation: simulation)
-    hosts = ["client", "server"].map { machine.makeNamespace($0) }
+    let machine = Machine(simulation: simulation)
+    self.machine = machine
+    let hosts = ["client", "server"].map { machine.makeNamespace($0) }
+    self.hosts = hosts
     cards = try hosts.map { try $0.makeEthernet(NewLink("eth0")) }
     cards[0].connect(to: cards[1], options: cable)
     for (index, card) in cards.enumerated() {
