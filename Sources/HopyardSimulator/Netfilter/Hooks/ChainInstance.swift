@@ -103,12 +103,20 @@ public final class NetfilterShared {
     weak var chain: CompiledChain?
   }
 
+  private struct Links {
+    weak var table: ChainTable?
+    /// For each chain the places of the chains to which its rules go, -1 for one that is not there.
+    let places: [[Int32]]
+  }
+
   /// The chains and tables of all namespaces.
   public let pool = ChainPool()
   /// Prints a rule for traces; set by the floor that knows the commands' language.
   @exclusivity(unchecked) public var describe: ((Rule) -> String)?
   private var compiled: [ObjectIdentifier: Compiled] = [:]
   private var sweepLimit = 256
+  private var links: [ObjectIdentifier: Links] = [:]
+  private var linkSweepLimit = 64
   private var ruleMemory: ChainMemory?
 
   /// What a match without a state is given.
@@ -136,6 +144,22 @@ public final class NetfilterShared {
       sweepLimit = max(256, compiled.count * 2)
     }
     return new
+  }
+
+  /// For each chain of a table the places of the chains to which its rules go, found once for all
+  /// namespaces that have the table; -1 for a chain that is not there.
+  func links(of table: ChainTable) -> [[Int32]] {
+    let id = ObjectIdentifier(table)
+    if let known = links[id], known.table === table { return known.places }
+    let places = table.chains.map { chain in
+      chain.destinations.map { Int32(table.index(of: $0) ?? -1) }
+    }
+    links[id] = Links(table: table, places: places)
+    if links.count > linkSweepLimit {
+      links = links.filter { $0.value.table != nil }
+      linkSweepLimit = max(64, links.count * 2)
+    }
+    return places
   }
 }
 

@@ -380,10 +380,9 @@ public final class Netfilter {
         memory: &memory
       )
     }
-    for instance in instances {
-      for (number, name) in instance.compiled.chain.destinations.enumerated() {
-        guard let target = table.index(of: name) else { continue }
-        instance.connect(number, to: instances[target])
+    for (instance, targets) in zip(instances, shared.links(of: table)) {
+      for (number, target) in targets.enumerated() where target >= 0 {
+        instance.connect(number, to: instances[Int(target)])
       }
     }
     return instances
