@@ -10,9 +10,9 @@ struct PacketSet: Hashable {
   var isEmpty: Bool { node == 0 }
 }
 
-/// Sets of packets as reduced ordered binary decision diagrams (R. E. Bryant, 1986).
+/// Sets of packets as reduced ordered binary decision diagrams.
 ///
-/// Each bit of a packet's fields is a variable. Equal sets are the same node, so that two
+/// They are those of Bryant, "Graph-Based Algorithms for Boolean Function Manipulation" (1986). Each bit of a packet's fields is a variable. Equal sets are the same node, so that two
 /// rulesets can be compared over all packets without trying any.
 final class BinaryDecisions {
   private struct Node: Hashable {

@@ -156,7 +156,9 @@ extension Network {
   }
 
   /// The address that a name means at a sender: of a machine, container or pod, or what the name
-  /// resolves to there. Containers and pods first ask their resolver, as their programs do.
+  /// resolves to there.
+  ///
+  /// Containers and pods first ask their resolver, as their programs do.
   private func address(
     of name: String,
     from sender: NetworkPlace,

@@ -137,8 +137,7 @@ final class ProxyFlow {
     let table = node.netfilter.ruleset(.ipv4, .nft).table(.filter)
     var sum: UInt64 = 0
     for (index, chain) in table.table.chains.enumerated() where chain.name.hasPrefix("KUBE-") {
-      for (number, rule) in chain.rules.enumerated() {
-        guard rule.target == .drop else { continue }
+      for (number, rule) in chain.rules.enumerated() where rule.target == .drop {
         sum += table.existingActivity(ofChain: index)?.counters(of: number).packets ?? 0
       }
     }

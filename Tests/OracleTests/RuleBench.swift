@@ -14,7 +14,7 @@ final class RuleBench {
   let release: IptablesRelease
   private let programs: [String: IptablesProgram]
 
-  init(release: IptablesRelease = .v1_8_11, plain: RulesetVariant = .nft) {
+  init(release: IptablesRelease = .version1811, plain: RulesetVariant = .nft) {
     self.release = release
     programs = Dictionary(
       uniqueKeysWithValues: IptablesProgram.all(plain: plain).map { program in

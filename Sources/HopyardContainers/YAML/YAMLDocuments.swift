@@ -80,8 +80,8 @@ public enum YAMLDocuments {
     case .scanner(let context, let problem, let mark, _),
       .parser(let context, let problem, let mark, _),
       .composer(let context, let problem, let mark, _):
-      let where_ = context.map { " " + $0.text } ?? ""
-      return at(mark.line, mark.column, "not valid YAML: \(problem)\(where_)")
+      let place = context.map { " " + $0.text } ?? ""
+      return at(mark.line, mark.column, "not valid YAML: \(problem)\(place)")
     case .duplicatedKeysInMapping(let duplicates, let context):
       let keys = duplicates.sorted().map { "`\($0)'" }.joined(separator: ", ")
       return at(

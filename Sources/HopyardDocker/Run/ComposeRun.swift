@@ -231,14 +231,14 @@ public final class ComposeRun {
       for service in project.services {
         let first = runner.containers(of: service).first
         let ports = first?.server?.ports ?? []
-        func attempt(_ port: Int, _ ipProtocol: IPProtocol, _ service_: ServiceProtocol) {
+        func attempt(_ port: Int, _ ipProtocol: IPProtocol, _ spoken: ServiceProtocol) {
           let name = ipProtocol == .icmp ? "icmp" : DockerText.name(ipProtocol)
           job.attempts.append(
             Attempt(
               probe: .init("docker/" + container.name, service.name, port, name),
               address: service.name,
               ipProtocol: ipProtocol,
-              service: service_
+              service: spoken
             )
           )
         }

@@ -83,8 +83,8 @@ extension ClusterZone {
         guard let slice = object.slice else { continue }
         let ports = slice.ports.isEmpty ? [EndpointSlice.Port()] : slice.ports
         let source = object.meta.labels["multicluster.kubernetes.io/source-cluster"] ?? ""
-        for endpoint in slice.endpoints {
-          guard endpoint.ready ?? true || service.publishesNotReady else { continue }
+        for endpoint in slice.endpoints
+        where endpoint.ready ?? true || service.publishesNotReady {
           if let onlyZone, endpoint.zone != onlyZone { continue }
           for text in endpoint.addresses {
             guard let address = KubeAddress.parse(text) else { continue }

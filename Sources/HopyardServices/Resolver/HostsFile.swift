@@ -53,7 +53,7 @@ public struct NameServiceSwitch: Hashable, Sendable {
 
   /// A source, and at which outcomes the search ends with it.
   public struct Source: Hashable, Sendable {
-    /// `files`, `dns`, `myhostname`, …
+    /// The name of the service, such as `files`.
     public var name: String
     /// Outcomes that end the search.
     public var ends: Set<Status> = [.success]

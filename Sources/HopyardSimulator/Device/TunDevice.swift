@@ -50,7 +50,7 @@ public final class TunDevice: NetworkDevice {
 
   /// Lets an IPv4 packet that the program wrote arrive; false if the device is down or it is none.
   public func write(_ bytes: [UInt8]) -> Bool {
-    guard isUp, bytes.count >= 20, bytes.count <= maximumMTU, bytes[0] >> 4 == 4 else { return false }
+    guard isUp, (20...maximumMTU).contains(bytes.count), bytes[0] >> 4 == 4 else { return false }
     var packet = simulation.pool.make(count: bytes.count)
     bytes.withUnsafeBytes { packet.write($0, at: 0) }
     packet.metadata.type = .host

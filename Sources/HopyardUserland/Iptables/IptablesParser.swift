@@ -301,7 +301,7 @@ struct IptablesParser {
 
   /// Older releases look for a value in the argument before the next, attached or not.
   private func attachedValue(_ value: String) -> String {
-    program.release >= .v1_8_11 ? value : scanner.culprit
+    program.release >= .version1811 ? value : scanner.culprit
   }
 
   private static func leadingNumber(_ text: String) -> UInt64? {

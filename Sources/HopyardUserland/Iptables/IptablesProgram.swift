@@ -3,10 +3,10 @@ import HopyardSimulator
 /// A release of iptables, as far as releases differ.
 enum IptablesRelease: Int, Comparable, Sendable, CustomStringConvertible {
   /// That of Debian 12.
-  case v1_8_9
+  case version189
   /// That of Debian 13: ranges must not end before they begin, and an inverted range of all
   /// numbers is kept.
-  case v1_8_11
+  case version1811
 
   static func < (left: IptablesRelease, right: IptablesRelease) -> Bool {
     left.rawValue < right.rawValue
@@ -14,8 +14,8 @@ enum IptablesRelease: Int, Comparable, Sendable, CustomStringConvertible {
 
   var description: String {
     switch self {
-    case .v1_8_9: "1.8.9"
-    case .v1_8_11: "1.8.11"
+    case .version189: "1.8.9"
+    case .version1811: "1.8.11"
     }
   }
 }
@@ -35,7 +35,7 @@ struct IptablesProgram: Hashable, Sendable {
   let variant: RulesetVariant
   let role: Role
   /// The release whose behaviour is played.
-  var release = IptablesRelease.v1_8_9
+  var release = IptablesRelease.version189
 
   /// All names; those without a variant are of the given one.
   static func all(plain: RulesetVariant) -> [IptablesProgram] {

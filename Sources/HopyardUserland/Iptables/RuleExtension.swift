@@ -55,7 +55,7 @@ struct ExtensionContext {
     _ option: ExtensionOption,
     _ reader: RuleExtension
   ) throws(IptablesFailure) {
-    guard release >= .v1_8_11, !isOrdered else { return }
+    guard release >= .version1811, !isOrdered else { return }
     throw .parameter("\(reader.name): Invalid range for option \"--\(option.name)\"\n")
   }
 
@@ -64,7 +64,7 @@ struct ExtensionContext {
   /// Older releases forget an inverted range of all numbers, which nothing satisfies.
   func keptRange(_ range: RangeMatch, maximum: UInt32) -> RangeMatch? {
     guard range.lower == 0, range.upper == maximum else { return range }
-    return range.inverted && release >= .v1_8_11 ? range : nil
+    return range.inverted && release >= .version1811 ? range : nil
   }
 }
 

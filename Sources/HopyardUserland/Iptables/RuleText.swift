@@ -93,7 +93,7 @@ enum QuotedText {
 struct RuleText {
   let family: RuleFamily
   let variant: RulesetVariant
-  var release = IptablesRelease.v1_8_9
+  var release = IptablesRelease.version189
 
   /// The rule after `-A CHAIN`, with a space before each word; `middle` stands before the target.
   func text(_ rule: Rule, middle: String = "") -> String {
@@ -124,7 +124,7 @@ struct RuleText {
 
   private func interface(_ option: String, _ match: InterfaceMatch) -> String {
     // A wildcard of no characters is no restriction.
-    let isForgotten = variant == .legacy && release < .v1_8_11
+    let isForgotten = variant == .legacy && release < .version1811
     if match.isPrefix, match.name.isEmpty, !match.inverted || isForgotten { return "" }
     return (match.inverted ? " !" : "") + " \(option) " + match.pattern
   }

@@ -1,6 +1,6 @@
 /// An HTTP request (RFC 9112 §3).
 public struct HTTPRequest: Hashable, Sendable {
-  /// `GET`, `POST`, …
+  /// The method, such as `GET`.
   public var method: String
   /// What stands between the method and the version.
   public var target: String

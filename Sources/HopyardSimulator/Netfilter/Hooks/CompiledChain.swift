@@ -69,10 +69,11 @@ struct CompiledRule {
   var states: UInt16 = 0
   var `protocol`: UInt8 = 0
   var action = Action.next
-  /// Of a jump: the place of its chain among the chain's destinations. Of a translation: that of
-  /// its range. Of a mark: its value.
+  /// Of a jump: the place of its chain among the chain's destinations.
+  ///
+  /// Of a translation: that of its range. Of a mark: its value.
   var operand: UInt32 = 0
-  /// Of a mark: its mask. Of others: the chance times 2^31.
+  /// Of a mark: its mask; of others: the chance times 2^31.
   var secondOperand: UInt32 = 0
   /// The matches that are left.
   var firstMatch: UInt32 = 0

@@ -53,7 +53,9 @@ struct KeyShape: Hashable {
   private static func rounded(_ length: UInt8) -> UInt8 { length & ~7 }
 
   /// How many leading bits of a port tell the members of some ranges well enough: as many as
-  /// possible, as long as few blocks of ports cover the ranges. 0 if none do.
+  /// possible, as long as few blocks of ports cover the ranges.
+  ///
+  /// 0 if none do.
   static func portBits(of ranges: [ClosedRange<UInt16>]) -> UInt8 {
     for bits: UInt8 in [16, 12, 8, 4] {
       let shift = 16 - bits

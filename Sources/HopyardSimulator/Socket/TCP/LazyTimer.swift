@@ -33,7 +33,9 @@ struct LazyTimer {
     scheduledAt = .max
   }
 
-  /// An event came: whether the timer is due now. One that is due later is scheduled again.
+  /// An event came: whether the timer is due now.
+  ///
+  /// One that is due later is scheduled again.
   mutating func fires(_ simulation: Simulation, _ body: @autoclosure () -> () -> Void) -> Bool {
     token = nil
     scheduledAt = .max

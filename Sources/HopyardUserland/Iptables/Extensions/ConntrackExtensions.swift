@@ -96,7 +96,7 @@ final class ConntrackExtension: RuleExtension {
       )
     case 1:
       let number = try ProtocolText.parse(value, context.family)
-      if context.release >= .v1_8_11, number.rawValue == 0 {
+      if context.release >= .version1811, number.rawValue == 0 {
         throw .parameter("conntrack: rule would never match protocol")
       }
       result.protocol = ProtocolMatch(number, inverted: inverted)

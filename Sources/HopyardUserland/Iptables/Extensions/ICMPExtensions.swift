@@ -87,7 +87,7 @@ final class ICMPExtension: RuleExtension {
   ) throws(IptablesFailure) {
     let label = family == .ipv4 ? "ICMP" : "ICMPv6"
     var names = family == .ipv4 ? ICMPName.version4 : ICMPName.version6
-    if family == .ipv6, context.release >= .v1_8_11 { names += ICMPName.listeners6 }
+    if family == .ipv6, context.release >= .version1811 { names += ICMPName.listeners6 }
     let lower = value.lowercased()
     let similar =
       value.isEmpty ? [] : names.filter { $0.name.lowercased().hasPrefix(lower) }
@@ -128,7 +128,7 @@ final class ICMPExtension: RuleExtension {
   override func match(_ context: ExtensionContext) -> Match? {
     if family == .ipv6 { return .icmpv6(result) }
     // Type 255 stands for any message, whatever the code; newer releases print the code.
-    if result.type == 255, context.release < .v1_8_11 { result.codes = 0...255 }
+    if result.type == 255, context.release < .version1811 { result.codes = 0...255 }
     return .icmp(result)
   }
 }

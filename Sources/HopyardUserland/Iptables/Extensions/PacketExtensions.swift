@@ -226,7 +226,7 @@ final class CompressionExtension: RuleExtension {
 
   override func match(_ context: ExtensionContext) -> Match? {
     // Newer releases take no number for all of them, so that what is printed is read as the same.
-    if !seen.contains(0), context.release >= .v1_8_11 { result.index = RangeMatch(0, .max) }
+    if !seen.contains(0), context.release >= .version1811 { result.index = RangeMatch(0, .max) }
     return .compression(result)
   }
 }

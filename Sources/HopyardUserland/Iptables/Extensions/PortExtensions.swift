@@ -42,7 +42,7 @@ extension ExtensionContext {
 
   /// Older releases lose a match on its way to nf_tables if a range of all ports is inverted.
   func forgetsInverted(_ source: PortMatch?, _ destination: PortMatch?) -> Bool {
-    variant == .nft && release < .v1_8_11
+    variant == .nft && release < .version1811
       && [source, destination].contains(PortMatch(0, .max, inverted: true))
   }
 }
