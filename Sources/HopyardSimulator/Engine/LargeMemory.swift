@@ -9,7 +9,8 @@
 /// From two megabytes on it asks for huge pages, as a kernel's own memory has: a look-up then costs
 /// one miss and not one more for its address.
 enum LargeMemory {
-  private static let pageSize = 2 << 20
+  /// The size of a huge page in bytes.
+  static var pageSize: Int { 2 << 20 }
 
   /// Allocates memory that begins with a cache line.
   static func allocate(_ size: Int) -> UnsafeMutableRawPointer {

@@ -68,7 +68,7 @@ extension NetworkNamespace: NetfilterEnvironment {
   func defragment(_ packet: inout Packet, at hook: Hook) -> Bool {
     guard packet.u16(at: 6) & 0x3fff != 0 else { return true }
     let device = packet.metadata.inputDevice == 0 ? nil : self.device(packet.metadata.inputDevice)
-    guard var whole = ipv4.conntrackReassembler.add(packet.clone(), on: device) else {
+    guard let whole = ipv4.conntrackReassembler.add(packet.clone(), on: device) else {
       return false
     }
     // Logs and bridges still look at the link header.

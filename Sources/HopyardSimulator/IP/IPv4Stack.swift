@@ -124,7 +124,12 @@ final class IPv4Stack: NetworkLayer {
   @exclusivity(unchecked) var allSettings = InterfaceSettings()
   @exclusivity(unchecked) var defaultSettings = InterfaceSettings()
   /// The neighbour timers that new devices get.
-  var defaultNeighbour = NeighbourParameters()
+  var defaultNeighbour: NeighbourParameters {
+    get { sharedNeighbour.value }
+    set { sharedNeighbour.value = newValue }
+  }
+  private var sharedNeighbour = IPv4Stack.standardNeighbour
+  private static let standardNeighbour = SharedValue(NeighbourParameters())
   @exclusivity(unchecked) var counters = IPCounters()
   /// What is remembered of destinations: path MTU, redirects.
   @exclusivity(unchecked) var flows = FlowCache()
@@ -137,9 +142,9 @@ final class IPv4Stack: NetworkLayer {
   @exclusivity(unchecked) var tunnels: TunnelTable?
   /// What tunnels want to send; nil before the first packet.
   @exclusivity(unchecked) var tunnelOutput: TunnelOutput?
-  let reassembler: Reassembler
+  lazy var reassembler = Reassembler(simulation: simulation, stack: self)
   /// Reassembles for conntrack, apart from local delivery.
-  let conntrackReassembler: Reassembler
+  lazy var conntrackReassembler = Reassembler(simulation: simulation, stack: self)
   var lastIdentification: UInt16 = 0
   /// The route that a packet got anew after the OUTPUT chains changed it.
   @exclusivity(unchecked) var reroutedDecision: RouteDecision?
@@ -153,8 +158,6 @@ final class IPv4Stack: NetworkLayer {
     self.host = host
     self.devices = devices
     peers = InetPeers()
-    reassembler = Reassembler(simulation: simulation)
-    conntrackReassembler = Reassembler(simulation: simulation)
     super.init()
     neighbours = NeighbourTable(
       simulation: simulation,
@@ -162,8 +165,6 @@ final class IPv4Stack: NetworkLayer {
       stream: "neighbour/\(name)"
     )
     neighbourReference = .passUnretained(neighbours)
-    reassembler.stack = self
-    conntrackReassembler.stack = self
     lastIdentification = UInt16(
       truncatingIfNeeded: RandomSource(seed: simulation.seed, stream: "ipid/\(name)").peekNext()
     )

@@ -53,7 +53,12 @@ public struct NamespaceSettings: Sendable {
   /// `fib_multipath_use_neigh`.
   public var multipathUsesNeighbours: Int32 = 0
   /// The settings of TCP.
-  public var tcp = TCPSettings()
+  public var tcp: TCPSettings {
+    get { sharedTCP.value }
+    _modify { yield &sharedTCP.value }
+  }
+  private var sharedTCP = Self.standardTCP
+  private static let standardTCP = SharedValue(TCPSettings())
   /// `udp_early_demux`, `tcp_early_demux` and others that change nothing here.
   public var inert: [String: String] = [:]
 

@@ -22,11 +22,14 @@ final class Reassembler {
   }
 
   private let simulation: Simulation
-  unowned(unsafe) var stack: IPv4Stack!
+  private unowned(unsafe) let stack: IPv4Stack
   private var datagrams: [Key: Datagram] = [:]
   private var memory = 0
 
-  init(simulation: Simulation) { self.simulation = simulation }
+  init(simulation: Simulation, stack: IPv4Stack) {
+    self.simulation = simulation
+    self.stack = stack
+  }
 
   /// Takes a fragment; gives the whole datagram once it is complete.
   func add(_ packet: consuming Packet, on device: NetworkDevice?) -> Packet? {

@@ -6,8 +6,12 @@
 public struct Route<Address: RoutableAddress>: Hashable, Sendable {
   /// The destination's network, host bits clear.
   public var prefix: Address
-  /// The number of leading bits that count.
-  public var length: Int
+  /// The number of leading bits that count, 0 to the address's width.
+  public var length: Int {
+    get { Int(prefixLength) }
+    set { prefixLength = UInt8(truncatingIfNeeded: newValue) }
+  }
+  private var prefixLength: UInt8
   /// The type of service that packets must have; 0 for any.
   public var tos: UInt8
   /// What is done.
@@ -52,7 +56,7 @@ public struct Route<Address: RoutableAddress>: Hashable, Sendable {
     nexthopID: UInt32 = 0
   ) {
     self.prefix = prefix
-    self.length = length
+    prefixLength = UInt8(truncatingIfNeeded: length)
     self.tos = tos
     self.type = type
     self.scope = scope

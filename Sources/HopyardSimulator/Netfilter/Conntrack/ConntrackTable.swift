@@ -16,8 +16,10 @@ final class ConntrackTable<Address: AddressWord> {
   private static var chunkShift: UInt32 { 5 }
   private static var chunkSize: Int { 1 << 5 }
 
-  /// How many entries a large table makes room for at once.
-  private static var slabSize: Int { 1 << 14 }
+  /// How many entries a large table makes room for at once: what huge pages hold, in whole chunks.
+  private static var slabSize: Int {
+    LargeMemory.pageSize * 2 / MemoryLayout<Entry>.stride & ~(chunkSize - 1)
+  }
 
   @exclusivity(unchecked) private var chunks: ContiguousArray<UnsafeMutablePointer<Entry>> = []
   /// What the chunks were cut from.
