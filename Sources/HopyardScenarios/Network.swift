@@ -99,10 +99,12 @@ public final class Network {
         namespace: found
       )
     }
-    // A container or pod may be named alone where only one has the name.
+    // A container, pod, service or workload may be named alone where only one has the name.
     guard rest.isEmpty else { return nil }
     let found = parts.flatMap(\.endpoints).filter { $0.name.hasSuffix("/" + first) }
-    return found.count == 1 ? found[0] : nil
+    if !found.isEmpty { return found.count == 1 ? found[0] : nil }
+    let named = parts.compactMap { $0.endpoint([first]) }
+    return named.count == 1 ? named[0] : nil
   }
 
   /// All names, for errors.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Hopyard
 
 /// Runs a compose file by itself for `hopyard run`: one Docker host and a client on a LAN.
@@ -60,7 +61,8 @@ struct ComposeFileRun {
   }
 
   static func directory(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
+    // In the current directory, whose name is then the project's.
+    guard let slash = path.lastIndex(of: "/") else { return FileManager.default.currentDirectoryPath }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 }
