@@ -11,16 +11,25 @@ struct PacketdrillExpression {
   private let names: (String) -> Double?
 
   /// Whether the assertions of a piece of code hold; the first that does not is given.
-  static func firstFailure(in code: String, names: (String) -> Double?) throws(Unknown) -> String? {
-    for line in code.split(whereSeparator: { $0 == "\n" || $0 == ";" }) {
-      let statement = line.prefix { $0 != "#" }.trimmed
-      if statement.isEmpty { continue }
+  ///
+  /// `defined` holds the names that earlier pieces gave to numbers.
+  static func firstFailure(
+    in code: String,
+    defined: inout [String: Double],
+    names: (String) -> Double?
+  ) throws(Unknown) -> String? {
+    for statement in statements(of: code) {
       if statement.hasPrefix("print") || statement == "pass" { continue }
+      if let (name, value) = definition(statement) {
+        defined[name] = value
+        continue
+      }
       guard statement.hasPrefix("assert ") else { throw Unknown(text: statement) }
       let text = PacketdrillScript.arguments(String(statement.dropFirst(7)))[0]
       let tokens = try tokenise(text)
+      let own = defined
       let holds = try withoutActuallyEscaping(names) { names throws(Unknown) -> Bool in
-        var expression = PacketdrillExpression(tokens: tokens, names: names)
+        var expression = PacketdrillExpression(tokens: tokens, names: { own[$0] ?? names($0) })
         let value = try expression.either()
         guard expression.place == tokens.count else { throw Unknown(text: text) }
         return value != 0
@@ -31,6 +40,53 @@ struct PacketdrillExpression {
       }
     }
     return nil
+  }
+
+  /// A number that a statement gives a name.
+  private static func definition(_ statement: String) -> (String, Double)? {
+    let sides = statement.split(separator: "=").map { $0.trimmed }
+    guard sides.count == 2, !sides[0].isEmpty,
+      sides[0].allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" })
+    else { return nil }
+    if sides[1].hasPrefix("0x"), let value = Int64(sides[1].dropFirst(2), radix: 16) {
+      return (sides[0], Double(value))
+    }
+    return Double(sides[1]).map { (sides[0], $0) }
+  }
+
+  /// The statements of a piece of code, without comments; what a text holds ends none.
+  private static func statements(of code: String) -> [String] {
+    var statements: [String] = []
+    var statement = ""
+    var quote: Character?
+    var isComment = false
+    var rest = Array(code)[...]
+    while let character = rest.popFirst() {
+      if isComment {
+        guard character == "\n" else { continue }
+        isComment = false
+      }
+      if character == "\\", rest.first == "\n" {
+        rest = rest.dropFirst()
+        statement.append(" ")
+        continue
+      }
+      if let open = quote {
+        if character == open { quote = nil }
+      } else if character == "'" || character == "\"" {
+        quote = character
+      } else if character == "#" {
+        isComment = true
+        continue
+      } else if character == "\n" || character == ";" {
+        statements.append(statement.trimmed)
+        statement = ""
+        continue
+      }
+      statement.append(character)
+    }
+    statements.append(statement.trimmed)
+    return statements.filter { !$0.isEmpty }
   }
 
   private init(tokens: [String], names: @escaping (String) -> Double?) {

@@ -1,4 +1,3 @@
-import Foundation
 import Hopyard
 
 /// Runs a packetdrill script against the simulated kernel.
@@ -23,19 +22,36 @@ final class PacketdrillRun {
   /// The kernel's first sequence number, and the clock of its timestamps.
   private var localStart: UInt32?
   private var clockStart: UInt32?
-  private var tolerance: Int64 = 4000
+  /// The values of the kernel's timestamps by those of the script.
+  private var stamps: [UInt32: UInt32] = [:]
+  private var tolerance: Int64
+  private var share = 0.125
   private var last: Int64 = 0
-  private var start: Int64 = 0
+  private(set) var start: Int64 = 0
+  /// What Python gave a name.
+  private var defined: [String: Double] = [:]
+  /// A call that waits; the next call comes after it.
+  var busy: Waiting?
+  var watches: [Int: [Int: Watch]] = [:]
+  var files: Set<Int> = []
+  /// How much waits in a pipe, and the reading end of a writing end.
+  var pipes: [Int: Int] = [:]
+  var otherEnds: [Int: Int] = [:]
   /// Calls that end later: when, and what must have come of them.
   private var pending: [(time: Int64, finish: () throws -> Void)] = []
 
-  init(_ script: PacketdrillScript) throws {
+  /// `tolerance` is in microseconds, for a script that sets none.
+  init(_ script: PacketdrillScript, tolerance: Int64 = 4000) throws {
     self.script = script
+    self.tolerance = tolerance
     machine = Machine(simulation: simulation)
     userland = Userland(machine: machine, commands: CommandTable.labCommands())
     userland.mountNetworkTrees()
     if let text = script.settings["tolerance_usecs"], let value = Int64(text) {
-      tolerance = max(value, 4000)
+      self.tolerance = max(value, 4000)
+    }
+    if let text = script.settings["tolerance_percent"], let value = Double(text) {
+      share = value / 100
     }
     if script.settings["ip_version"]?.hasPrefix("ipv6") == true {
       throw Ending.skipped("IPv6")
@@ -52,27 +68,16 @@ final class PacketdrillRun {
       throw Ending.skipped("addresses that are not IPv4")
     }
     let net = remote.split(separator: ".").prefix(3).joined(separator: ".")
+    let mtu = script.settings["mtu"] ?? "1500"
+    let device = try machine.root.makeTun(NewLink("tun0"))
     try run(
       """
-      ip netns add net
-      ip link add tun0 type veth peer name far netns net
-      ip link set lo up; ip addr add \(local)/16 dev tun0; ip link set tun0 up
-      ip -n net link set far address 02:00:00:00:00:02; ip -n net link set far up
-      ip neigh add 192.168.0.254 lladdr 02:00:00:00:00:02 dev tun0 nud permanent
+      ip link set tun0 mtu \(mtu); ip addr add \(local)/16 dev tun0
+      ip link set lo up; ip link set tun0 up
       ip route add \(net).0/24 via 192.168.0.254
       """
     )
-    guard let net = machine.namespace(named: "net"), let far = net.devices["far"],
-      let near = machine.root.devices["tun0"]
-    else { throw Ending.wrong("the wire could not be laid") }
-    let socket = net.sockets.makePacket()
-    try socket.bind(ifindex: far.ifindex)
-    wire = PacketdrillWire(
-      socket,
-      local: localAddress,
-      remote: remoteAddress,
-      localMAC: near.mac
-    )
+    wire = PacketdrillWire(device, simulation, local: localAddress, remote: remoteAddress)
   }
 
   /// Runs shell commands on the modelled machine.
@@ -88,7 +93,13 @@ final class PacketdrillRun {
 
   var now: Int64 { simulation.now.nanoseconds / 1000 }
 
+  /// How far from its time something may happen, given how long it takes.
+  func allowance(for duration: Int64) -> Int64 {
+    max(tolerance, Int64(share * Double(max(duration, 0))))
+  }
+
   func advance(to time: Int64) throws {
+    defer { if !watches.isEmpty { lookAtWatched() } }
     while let next = pending.first, next.time <= time {
       pending.removeFirst()
       simulation.run(until: Instant(nanoseconds: next.time * 1000))
@@ -107,6 +118,11 @@ final class PacketdrillRun {
   func run() throws {
     start = now
     last = start
+    let queue = "MSG_ERRQUEUE"
+    for case .call(_, let arguments, _, _) in script.events.map(\.action)
+    where arguments.contains(where: { $0.contains(queue) }) {
+      throw Ending.skipped("the error queue of TCP")
+    }
     for event in script.events {
       do {
         try step(event)
@@ -118,6 +134,7 @@ final class PacketdrillRun {
   }
 
   private func step(_ event: PacketdrillScript.Event) throws {
+    let before = last
     var earliest = last
     var latest = last
     switch event.time {
@@ -142,10 +159,15 @@ final class PacketdrillRun {
       }
     case .call(let name, let arguments, let result, let end):
       try advance(to: earliest)
+      if let waiting = busy {
+        let limit = now + 10_000_000
+        while waiting.outcome == nil, now < limit { try advance(to: now + 100) }
+        busy = nil
+      }
       last = max(earliest, last)
       let finish = end.map { end in
         if case .absolute = event.time { return start + end }
-        return earliest + end
+        return before + end
       }
       try call(name, arguments, result, until: finish)
     case .command(let text):
@@ -170,28 +192,45 @@ final class PacketdrillRun {
     if let value = packet.acknowledgement {
       acknowledgement = (localStart ?? 0) &+ UInt32(truncatingIfNeeded: value)
     }
-    try wire.send(
+    wire.send(
       flags: packet.flags,
       sequence: UInt32(truncatingIfNeeded: packet.start),
       acknowledgement: acknowledgement,
       window: packet.window ?? 0,
+      urgent: packet.urgent,
       count: packet.count,
       options: options,
-      ecn: ["ect1": 1, "ect0": 2, "ce": 3][packet.ecn ?? ""] ?? 0
+      tos: packet.tos ?? 0,
+      ttl: packet.ttl ?? 255
     )
   }
 
+  private static let messages: [String: UInt8] = [
+    "unreachable": 3, "source_quench": 4, "redirect": 5, "time_exceeded": 11,
+    "parameter_problem": 12,
+  ]
+  private static let reasons = [
+    "net_unreachable", "host_unreachable", "protocol_unreachable", "port_unreachable",
+    "frag_needed", "source_route_failed", "net_unknown", "host_unknown", "source_host_isolated",
+    "net_prohibited", "host_prohibited", "net_unreachable_for_tos",
+    "host_unreachable_for_tos", "packet_filtered", "precedence_violation", "precedence_cutoff",
+  ]
+
   private func injectICMP(_ words: [String]) throws {
-    let codes: [String: UInt8] = [
-      "net_unreachable": 0, "host_unreachable": 1, "protocol_unreachable": 2,
-      "port_unreachable": 3, "frag_needed": 4,
-    ]
-    guard words.count >= 2, words[0] == "unreachable", let code = codes[words[1]] else {
+    guard let type = words.first.flatMap({ Self.messages[$0] }) else {
       throw Ending.skipped("an ICMP message of another kind")
+    }
+    var code: UInt8 = 0
+    var index = 1
+    if type == 3 {
+      guard words.count >= 2, let found = Self.reasons.firstIndex(of: words[1]) else {
+        throw Ending.skipped("an ICMP message of another kind")
+      }
+      code = UInt8(found)
+      index = 2
     }
     var info: UInt32 = 0
     var sequence: Int64 = 0
-    var index = 2
     while index < words.count {
       if words[index] == "mtu", index + 1 < words.count {
         info = UInt32(words[index + 1]) ?? 0
@@ -201,8 +240,8 @@ final class PacketdrillRun {
       }
       index += 1
     }
-    try wire.sendICMP(
-      type: 3,
+    wire.sendICMP(
+      type: type,
       code: code,
       info: info,
       sequence: (localStart ?? 0) &+ UInt32(truncatingIfNeeded: sequence)
@@ -235,8 +274,8 @@ final class PacketdrillRun {
       return [5, UInt8(2 + bytes.count)] + bytes
     case "TS":
       if words.count == 5, let value = UInt32(words[2]), let echo = UInt32(words[4]) {
-        return [8, 10] + PacketdrillWire.bytes(value)
-          + PacketdrillWire.bytes(echo == 0 && clockStart == nil ? 0 : echo &+ (clockStart ?? 0))
+        let live = stamps[echo] ?? (echo == 0 ? 0 : echo &+ (clockStart ?? 0))
+        return [8, 10] + PacketdrillWire.bytes(value) + PacketdrillWire.bytes(live)
       }
     default: break
     }
@@ -251,7 +290,8 @@ final class PacketdrillRun {
     isAnyTime: Bool
   ) throws -> Int64 {
     if packet.icmp != nil { throw Ending.skipped("an ICMP message of the kernel") }
-    let limit = latest + tolerance
+    let slack = allowance(for: earliest - last)
+    let limit = latest + slack
     while wire.next == nil && now < limit { try advance(to: min(now + 500, limit)) }
     guard var got = wire.next else {
       throw Ending.wrong("no segment came, expected \(describe(packet))")
@@ -272,12 +312,12 @@ final class PacketdrillRun {
       }
     }
     if packet.flags.contains("S") && localStart == nil {
-      localStart = got.sequence
+      localStart = got.sequence &- UInt32(truncatingIfNeeded: packet.start)
       wire.localPort = got.sourcePort
       wire.remotePort = got.destinationPort
     }
     try compare(packet, got)
-    if !isAnyTime, time < earliest - tolerance || time > limit {
+    if !isAnyTime, time < earliest - slack || time > limit {
       throw Ending.wrong(
         "\(describe(packet)) came at \(time - start), expected \(earliest - start)"
           + "...\(latest - start)"
@@ -312,10 +352,10 @@ final class PacketdrillRun {
       problems.append("ack")
     }
     if let value = packet.window, value != got.window { problems.append("window") }
-    if let ecn = packet.ecn {
-      let wanted: UInt8? = ["noecn": 0, "ect1": 1, "ect0": 2, "ce": 3][ecn]
-      if let wanted, wanted != got.ecn { problems.append("ecn") }
+    if let wanted = packet.tos, wanted & packet.tosMask != got.tos & packet.tosMask {
+      problems.append("type of service")
     }
+    if let wanted = packet.ttl, wanted != got.ttl { problems.append("TTL") }
     if let options = packet.options, !match(options, got) { problems.append("options") }
     if !problems.isEmpty {
       throw Ending.wrong(
@@ -336,8 +376,13 @@ final class PacketdrillRun {
         let value = UInt32(words[2]), let echo = UInt32(words[4])
       else { return false }
       if clockStart == nil { clockStart = stamp.value &- value }
-      let difference = Int32(bitPattern: stamp.value &- (clockStart ?? 0) &- value)
-      if abs(Int64(difference)) > tolerance / 1000 + 1 || echo != stamp.echo { return false }
+      stamps[value] = stamp.value
+      if echo != stamp.echo { return false }
+      // Only a script that tells the clock's pace says what its values must be.
+      if let pace = script.settings["tcp_ts_tick_usecs"].flatMap({ Int64($0) }), pace > 0 {
+        let difference = Int32(bitPattern: stamp.value &- (clockStart ?? 0) &- value)
+        if abs(Int64(difference)) * pace > allowance(for: now - start) + pace { return false }
+      }
     }
     return true
   }
@@ -396,58 +441,13 @@ final class PacketdrillRun {
     do {
       if let failure = try PacketdrillExpression.firstFailure(
         in: code,
-        names: { Self.value($0, information, subject.state) }
+        defined: &defined,
+        names: { PacketdrillInformation.value($0, information, subject.state) }
       ) {
         throw Ending.wrong(failure)
       }
     } catch let error as PacketdrillExpression.Unknown {
       throw Ending.skipped("Python: \(error.text.prefix(60))")
-    }
-  }
-
-  private static func value(
-    _ name: String,
-    _ information: TCPInformation,
-    _ state: TCPSocketState
-  ) -> Double? {
-    let constants: [String: Double] = [
-      "TCP_CA_Open": 0, "TCP_CA_Disorder": 1, "TCP_CA_CWR": 2, "TCP_CA_Recovery": 3,
-      "TCP_CA_Loss": 4, "TCP_INFINITE_SSTHRESH": 0x7fff_ffff, "TCPI_OPT_TIMESTAMPS": 1,
-      "TCPI_OPT_SACK": 2, "TCPI_OPT_WSCALE": 4, "TCPI_OPT_ECN": 8, "TCPI_OPT_SYN_DATA": 32,
-      "TCP_ESTABLISHED": 1, "TCP_SYN_SENT": 2, "TCP_SYN_RECV": 3, "TCP_FIN_WAIT1": 4,
-      "TCP_FIN_WAIT2": 5, "TCP_TIME_WAIT": 6, "TCP_CLOSE": 7, "TCP_CLOSE_WAIT": 8,
-      "TCP_LAST_ACK": 9, "TCP_LISTEN": 10, "TCP_CLOSING": 11,
-    ]
-    if let value = constants[name] { return value }
-    switch name {
-    case "tcpi_state":
-      let states: [TCPSocketState: Double] = [
-        .established: 1, .synSent: 2, .synReceived: 3, .finWait1: 4, .finWait2: 5,
-        .timeWait: 6, .closed: 7, .closeWait: 8, .lastAck: 9, .listen: 10, .closing: 11,
-      ]
-      return states[state]
-    case "tcpi_snd_cwnd": return Double(information.congestionWindow)
-    case "tcpi_snd_ssthresh": return Double(information.slowStartThreshold)
-    case "tcpi_ca_state": return Double(information.recoveryState)
-    case "tcpi_unacked": return Double(information.unacknowledged)
-    case "tcpi_sacked": return Double(information.sacked)
-    case "tcpi_lost": return Double(information.lost)
-    case "tcpi_retrans": return Double(information.retransmitted)
-    case "tcpi_total_retrans": return Double(information.totalRetransmissions)
-    case "tcpi_retransmits": return Double(information.retransmissions)
-    case "tcpi_probes": return Double(information.probes)
-    case "tcpi_backoff": return Double(information.backoff)
-    case "tcpi_rto": return Double(information.timeout)
-    case "tcpi_rtt": return Double(information.roundTrip)
-    case "tcpi_rttvar": return Double(information.roundTripVariation)
-    case "tcpi_min_rtt": return Double(information.leastRoundTrip)
-    case "tcpi_snd_mss": return Double(information.sendSegment)
-    case "tcpi_rcv_mss": return Double(information.receiveSegment)
-    case "tcpi_reordering": return Double(information.reordering)
-    case "tcpi_options": return Double(information.options)
-    case "tcpi_notsent_bytes": return Double(information.notSent)
-    case "tcpi_delivered": return Double(information.delivered)
-    default: return nil
     }
   }
 }

@@ -14,8 +14,13 @@ struct PacketdrillScript {
   struct Packet {
     var isIncoming: Bool
     var flags = ""
-    /// `[ect0]`, `[ce]` and the like.
-    var ecn: String?
+    /// The type of service and TTL, from `[ect0]`, `[tos 0x10]`, `(ttl 5)` and the like, and which
+    /// bits of the first are told.
+    var tos: UInt8?
+    var tosMask: UInt8 = 0
+    var ttl: UInt8?
+    /// The urgent pointer.
+    var urgent: UInt16 = 0
     var start: Int64 = 0
     var count = 0
     var acknowledgement: Int64?
@@ -262,6 +267,31 @@ struct PacketdrillScript {
 
   // MARK: Packets
 
+  /// Reads what a script says of the IP header.
+  private static func takeHeader(_ text: Substring, _ packet: inout Packet, _ line: Int)
+    throws(Problem)
+  {
+    let marks: [String: UInt8] = ["noecn": 0, "ect1": 1, "ect0": 2, "ce": 3]
+    for part in text.split(separator: ",") {
+      let words = part.split(separator: " ").map(String.init)
+      let number = words.dropFirst().first.flatMap {
+        $0.hasPrefix("0x") ? UInt8($0.dropFirst(2), radix: 16) : UInt8($0)
+      }
+      switch (words.first ?? "", number) {
+      case (let name, nil) where marks[name] != nil || name == "ect01":
+        guard name != "ect01" else { break }
+        packet.tos = (packet.tos ?? 0) | (marks[name] ?? 0)
+        packet.tosMask |= 3
+      case ("tos", let value?):
+        packet.tos = value
+        packet.tosMask = 255
+      case ("ttl", let value?): packet.ttl = value
+      case ("flowlabel", _): break
+      default: throw Problem(text: "line \(line): not a field of an IP header: \(part.trimmed)")
+      }
+    }
+  }
+
   private static func packet(_ text: String, isIncoming: Bool, _ line: Int) throws(Problem)
     -> Packet
   {
@@ -275,11 +305,14 @@ struct PacketdrillScript {
         : inside.split(separator: ",").map { $0.split(separator: " ").joined(separator: " ") }
       head = String(text[..<open])
     }
-    var words = head.split(whereSeparator: { " \t\r".contains($0) }).map(String.init)[...]
-    if let first = words.first, first.hasPrefix("["), first.hasSuffix("]") {
-      packet.ecn = String(first.dropFirst().dropLast())
-      words = words.dropFirst()
+    head = head.trimmed
+    if let first = head.first, "[(".contains(first),
+      let close = head.firstIndex(of: first == "[" ? "]" : ")")
+    {
+      try takeHeader(head[head.index(after: head.startIndex)..<close], &packet, line)
+      head = String(head[head.index(after: close)...])
     }
+    var words = head.split(whereSeparator: { " \t\r".contains($0) }).map(String.init)[...]
     if words.first == "icmp" {
       packet.icmp = Array(words.dropFirst())
       return packet
@@ -299,7 +332,7 @@ struct PacketdrillScript {
       switch word {
       case "ack": packet.acknowledgement = number
       case "win": packet.window = Int(number)
-      case "urg": break
+      case "urg": packet.urgent = UInt16(truncatingIfNeeded: number)
       default: throw Problem(text: "line \(line): unknown word \(word)")
       }
     }

@@ -13,7 +13,8 @@ final class PacketdrillWire {
     var count: Int
     var options: [String]
     var timestamp: (value: UInt32, echo: UInt32)?
-    var ecn: UInt8
+    var tos: UInt8
+    var ttl: UInt8
     var sourcePort: UInt16
     var destinationPort: UInt16
 
@@ -28,19 +29,25 @@ final class PacketdrillWire {
   /// The ports: the kernel's, and the script's.
   var localPort: UInt16 = 8080
   var remotePort: UInt16 = 40_508
-  private let socket: PacketSocket
-  private let localMAC: MACAddress
+  private let device: TunDevice
   private(set) var sent: [Segment] = []
   private var first = 0
   private var identification: UInt16 = 0
 
-  init(_ socket: PacketSocket, local: IPv4Address, remote: IPv4Address, localMAC: MACAddress) {
-    self.socket = socket
+  init(
+    _ device: TunDevice,
+    _ simulation: Simulation,
+    local: IPv4Address,
+    remote: IPv4Address
+  ) {
+    self.device = device
     self.local = local
     self.remote = remote
-    self.localMAC = localMAC
-    socket.onFrame = { [unowned self] bytes, time, direction, _ in
-      if direction == .incoming { take([UInt8](bytes), time.nanoseconds / 1000) }
+    simulation.spawn { [self] in
+      while true {
+        while let packet = device.take() { take(packet, simulation.now.nanoseconds / 1000) }
+        _ = await simulation.wait(on: [device.readable])
+      }
     }
   }
 
@@ -50,8 +57,8 @@ final class PacketdrillWire {
   func skip() { first += 1 }
 
   private func take(_ frame: [UInt8], _ time: Int64) {
-    guard frame.count >= 54, frame[12] == 8, frame[13] == 0, frame[23] == 6 else { return }
-    let ip = 14
+    guard frame.count >= 40, frame[9] == 6 else { return }
+    let ip = 0
     let tcp = ip + Int(frame[ip] & 15) * 4
     let total = Int(frame[ip + 2]) << 8 | Int(frame[ip + 3])
     func word(_ at: Int) -> UInt16 { UInt16(frame[at]) << 8 | UInt16(frame[at + 1]) }
@@ -71,7 +78,8 @@ final class PacketdrillWire {
       count: ip + total - end,
       options: [],
       timestamp: nil,
-      ecn: frame[ip + 1] & 3,
+      tos: frame[ip + 1],
+      ttl: frame[ip + 8],
       sourcePort: word(tcp),
       destinationPort: word(tcp + 2)
     )
@@ -118,10 +126,12 @@ final class PacketdrillWire {
     sequence: UInt32,
     acknowledgement: UInt32,
     window: Int,
+    urgent: UInt16,
     count: Int,
     options: [UInt8],
-    ecn: UInt8
-  ) throws {
+    tos: UInt8,
+    ttl: UInt8
+  ) {
     let bits: [Character: UInt8] = [
       "F": 1, "S": 2, "R": 4, "P": 8, ".": 16, "U": 32, "E": 64, "W": 128,
     ]
@@ -130,7 +140,7 @@ final class PacketdrillWire {
     var tcp = Self.bytes(remotePort) + Self.bytes(localPort)
     tcp += Self.bytes(sequence) + Self.bytes(acknowledgement)
     tcp += [UInt8((20 + padded.count) / 4) << 4, flags.reduce(0) { $0 | (bits[$1] ?? 0) }]
-    tcp += Self.bytes(UInt16(truncatingIfNeeded: window)) + [0, 0, 0, 0] + padded
+    tcp += Self.bytes(UInt16(truncatingIfNeeded: window)) + [0, 0] + Self.bytes(urgent) + padded
     tcp += [UInt8](repeating: 0x61, count: count)
     let pseudo = InternetChecksum.pseudoHeader(
       source: remote,
@@ -140,31 +150,28 @@ final class PacketdrillWire {
     )
     let sum = tcp.withUnsafeBytes { InternetChecksum.checksum(of: $0, initial: pseudo) }
     tcp.replaceSubrange(16..<18, with: Self.bytes(sum))
-    try sendIP(tcp, protocol: 6, tos: ecn)
+    sendIP(tcp, protocol: 6, tos: tos, ttl: ttl)
   }
 
   /// Sends an ICMP error about a segment that the kernel sent.
-  func sendICMP(type: UInt8, code: UInt8, info: UInt32, sequence: UInt32) throws {
+  func sendICMP(type: UInt8, code: UInt8, info: UInt32, sequence: UInt32) {
     var quoted: [UInt8] = [0x45, 0] + Self.bytes(UInt16(1500)) + [0, 1, 0x40, 0, 64, 6, 0, 0]
     quoted += Self.bytes(local.rawValue) + Self.bytes(remote.rawValue)
     quoted += Self.bytes(localPort) + Self.bytes(remotePort) + Self.bytes(sequence)
     var icmp: [UInt8] = [type, code, 0, 0] + Self.bytes(info) + quoted
     let sum = icmp.withUnsafeBytes { InternetChecksum.checksum(of: $0) }
     icmp.replaceSubrange(2..<4, with: Self.bytes(sum))
-    try sendIP(icmp, protocol: 1, tos: 0)
+    sendIP(icmp, protocol: 1, tos: 0, ttl: 255)
   }
 
-  private func sendIP(_ payload: [UInt8], protocol number: UInt8, tos: UInt8) throws {
+  private func sendIP(_ payload: [UInt8], protocol number: UInt8, tos: UInt8, ttl: UInt8) {
     identification &+= 1
     var header: [UInt8] = [0x45, tos] + Self.bytes(UInt16(20 + payload.count))
-    header += Self.bytes(identification) + [0, 0, 255, number, 0, 0]
+    header += Self.bytes(identification) + [0, 0, ttl, number, 0, 0]
     header += Self.bytes(remote.rawValue) + Self.bytes(local.rawValue)
     let sum = header.withUnsafeBytes { InternetChecksum.checksum(of: $0) }
     header.replaceSubrange(10..<12, with: Self.bytes(sum))
-    let mac = localMAC.rawValue
-    var frame = (0..<6).map { UInt8(truncatingIfNeeded: mac >> UInt64(40 - 8 * $0)) }
-    frame += [2, 0, 0, 0, 0, 2, 8, 0]
-    try socket.send(frame: frame + header + payload)
+    _ = device.write(header + payload)
   }
 
   static func bytes(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 255)] }

@@ -260,6 +260,9 @@ extension TCPSocket {
       loss.windowUsed = 0
       congestionStamp = now
     } else {
+      if !queue.hasUnsent, lacksSpace, state == .established || state == .closeWait {
+        accounts.begin(.buffer, now)
+      }
       loss.windowUsed = max(loss.windowUsed, packets)
       if settings.slowStartAfterIdle != 0, now &- congestionStamp >= timeoutNanoseconds {
         shrinkUnusedWindow()

@@ -249,6 +249,7 @@ extension TCPSocket {
       )
     }
     loss.hasSeenReordering = true
+    accounts.reorderings &+= 1
   }
 
   /// Without SACK duplicates are counted as if they were (`tcp_add_reno_sack`).
@@ -274,68 +275,5 @@ extension TCPSocket {
     loss.sackedOut = max(queue.sentCount - holes, 0)
     loss.reordering = min(queue.sentCount + addend, Int(settings.maximumReordering))
     loss.hasSeenReordering = true
-  }
-
-  // MARK: Sending again
-
-  /// Sends a segment again; false if it could not be sent (`__tcp_retransmit_skb`).
-  @discardableResult
-  func retransmit(_ index: Int) -> Bool {
-    var segment = queue[index]
-    if segment.start.isBefore(sendUnacknowledged) {
-      let known = sendUnacknowledged.distance(from: segment.start)
-      guard known < Int(segment.count) else { return true }
-      splitSent(index, at: known)
-      return retransmit(index + 1)
-    }
-    let size = currentSegment()
-    let window = sendEdge.distance(from: segment.start)
-    if window <= 0 && segment.start != sendUnacknowledged { return false }
-    var most = size
-    if window > 0 && window < size { most = window }
-    if Int(segment.count) > most { splitSent(index, at: most) }
-    segment = queue[index]
-    let time = beginBurst()
-    let sent = sendData(segment, at: time, isNew: false)
-    queue[index].sentAt = time
-    queue[index].marks.insert(.everRetransmitted)
-    if segment.end.isAfter(loss.highestRetransmitted) { loss.highestRetransmitted = segment.end }
-    totalRetransmissions += 1
-    stack.counters.count(.tcpRetransSegs)
-    if loss.retransmitStamp < 0 { loss.retransmitStamp = time }
-    if loss.undoRetransmissions < 0 { loss.undoRetransmissions = 0 }
-    loss.undoRetransmissions += 1
-    return sent
-  }
-
-  /// The same, counted as being on its way (`tcp_retransmit_skb`).
-  func retransmitCounted(_ index: Int) -> Bool {
-    let isCut = queue[index].start.isBefore(sendUnacknowledged)
-    guard retransmit(index) else { return false }
-    let place = isCut ? min(index + 1, queue.sentCount - 1) : index
-    if !queue[place].marks.contains(.retransmitted) {
-      queue[place].marks.insert(.retransmitted)
-      loss.retransmittedOut += 1
-    }
-    return true
-  }
-
-  /// Sends lost segments again as far as the window allows (`tcp_xmit_retransmit_queue`).
-  func retransmitLost() {
-    var index = 0
-    var restarts = false
-    while index < queue.sentCount {
-      guard congestionWindow > inFlight, loss.retransmittedOut < loss.lostOut else { break }
-      let marks = queue[index].marks
-      if !marks.contains(.lost) || !marks.isDisjoint(with: [.sacked, .retransmitted]) {
-        index += 1
-        continue
-      }
-      guard retransmitCounted(index) else { break }
-      if recoveryState == .reduced || recoveryState == .recovery { loss.reductionSent += 1 }
-      if index == 0 && sendTimerKind != .reordering { restarts = true }
-      index += 1
-    }
-    if restarts { setSendTimer(.retransmit, at: now &+ timeoutNanoseconds) }
   }
 }

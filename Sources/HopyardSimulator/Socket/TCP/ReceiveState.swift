@@ -298,6 +298,18 @@ extension TCPSocket {
   /// acknowledgement.
   var isInteractive: Bool { receiver.interactions >= Int(settings.interactiveThreshold) }
 
+  /// `TCP_QUICKACK`: acknowledgements leave at once, or wait for data that may carry them.
+  public func acknowledgesQuickly(_ isQuick: Bool) {
+    guard isQuick else {
+      receiver.interactions = max(receiver.interactions, Int(settings.interactiveThreshold))
+      return
+    }
+    receiver.interactions = 0
+    guard state == .established || state == .closeWait, receiver.isScheduled else { return }
+    receiver.wasPushed = true
+    whileProgramRuns { acknowledgeAfterReading(1) }
+  }
+
   // MARK: Acknowledging
 
   /// Sends an acknowledgement now, later, or not at all (`tcp_ack_snd_check`).

@@ -166,7 +166,11 @@ extension TCPSocket {
 
   /// True if the state stays as it is until something beyond the recovery is acknowledged.
   private func undoRecovery(_ segment: ReceivedSegment) -> Bool {
-    if mayUndo(segment) { undoReduction(unmarksLost: false) }
+    if mayUndo(segment) {
+      undoReduction(unmarksLost: false)
+    } else if loss.rackPersist > 0 {
+      loss.rackPersist -= 1
+    }
     if sendUnacknowledged == loss.highSequence && !usesSACK {
       if !hasRetransmissionOut { loss.retransmitStamp = -1 }
       return true
@@ -200,8 +204,7 @@ extension TCPSocket {
   }
 
   private func keepOpen() {
-    let isOpen =
-      loss.sackedOut + loss.lostOut == 0 && !hasRetransmissionOut && loss.undoMarker == nil
+    let isOpen = loss.sackedOut + loss.lostOut == 0 && !hasRetransmissionOut
     let state: RecoveryState = isOpen ? .open : .disorder
     if recoveryState != state {
       setRecoveryState(state)

@@ -23,9 +23,14 @@ extension TCPSocket {
   }
 
   /// Sends a segment of the queue, or several bytes of it.
-  func sendData(_ segment: SendSegment, at time: Int64, isNew: Bool) -> Bool {
+  func sendData(
+    _ segment: SendSegment,
+    at time: Int64,
+    isNew: Bool,
+    pushes: Bool = false
+  ) -> Bool {
     var flags: SegmentFlags = .ack
-    if segment.marks.contains(.push) { flags.insert(.psh) }
+    if pushes || segment.marks.contains(.push) { flags.insert(.psh) }
     if segment.marks.contains(.fin) { flags.insert(.fin) }
     if isNew && segment.count > 0 {
       lastSent = time
@@ -114,6 +119,11 @@ extension TCPSocket {
       }
     }
     if flags.contains(.ack) { acknowledgementSent() }
+    accounts.segmentsOut &+= 1
+    if count > 0 {
+      accounts.dataSegmentsOut &+= 1
+      accounts.bytesSent &+= UInt64(count)
+    }
     return emit(packet, tos: tos)
   }
 
@@ -174,6 +184,7 @@ extension TCPSocket {
     packet.setU32(0, at: 16)
     packet.write(bytes, at: 20)
     _ = beginBurst()
+    if !isAnswer { accounts.segmentsOut &+= 1 }
     var tos = options.tos & ~3
     if isAnswer { tos = settings.reflectsTOS != 0 ? loss.synTOS & ~3 : options.tos & ~3 }
     return emit(packet, tos: tos)

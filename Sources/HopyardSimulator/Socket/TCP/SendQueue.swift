@@ -17,6 +17,8 @@ struct SegmentMarks: OptionSet {
   static let everRetransmitted = SegmentMarks(rawValue: 64)
   /// A buffer of its own begins here, for the account of memory.
   static let buffer = SegmentMarks(rawValue: 128)
+  /// It left in one burst with the segment before it and is still one buffer with it.
+  static let joined = SegmentMarks(rawValue: 256)
 }
 
 /// A stretch of the stream that is sent or will be, as one of Linux's socket buffers.
@@ -89,6 +91,18 @@ struct SendQueue {
     }
     items.insert(rest, at: place &+ 1)
     if index < sentCount { sentCount &+= 1 }
+  }
+
+  /// Joins a segment with the one behind it.
+  mutating func merge(_ index: Int) {
+    let place = first &+ index
+    let rest = items.remove(at: place &+ 1)
+    items[place].count &+= rest.count
+    items[place].marks.formUnion(
+      rest.marks.intersection([.push, .fin, .end, .everRetransmitted])
+    )
+    if rest.marks.contains(.buffer) { buffers &-= 1 }
+    if index &+ 1 < sentCount { sentCount &-= 1 }
   }
 
   /// Notes that the first unsent segments went out.

@@ -34,7 +34,11 @@ extension TCPSocket {
       }
       return .accepted
     }
-    if acknowledged.isAfter(sendNext) { return .unsent }
+    if acknowledged.isAfter(sendNext) {
+      // RFC 5961 §5.2 asks for an answer to what acknowledges the future.
+      if challenges { sendChallenge() }
+      return .unsent
+    }
     if acknowledged.isAfter(prior) {
       sample.flags.insert(.advanced)
       retransmissions = 0
@@ -43,6 +47,7 @@ extension TCPSocket {
     if updatesTimestamp { noteTimestamp(segment) }
     if !segment.payload.isEmpty { sample.flags.insert(.data) }
     updateWindow(segment, &sample)
+    accounts.bytesAcknowledged &+= UInt64(max(acknowledged.distance(from: prior), 0))
     sendUnacknowledged = acknowledged
     if segment.sackCount > 0, usesSACK { tagSACKs(segment, prior: prior, &sample) }
     if ecn.isOn, segment.flags.contains(.ece), !segment.flags.contains(.syn) {
@@ -156,6 +161,7 @@ extension TCPSocket {
     _ sample: inout AckSample
   ) {
     sample.flags.insert(.duplicateSack)
+    defer { accounts.duplicatesTold &+= 1 }
     let segments = max(block.end.distance(from: block.start) / max(maximumSegment, 1), 1)
     if loss.probeEnd == block.end && loss.probeWasRetransmission {
       sample.flags.insert(.probeDuplicate)
@@ -279,6 +285,9 @@ extension TCPSocket {
       queue.removeFirst()
     }
     sample.ackedSegments = acked
+    if acked > 0 && queue.sentCount == 0 {
+      accounts.limited(.busy, false, isIdle: queue.isEmpty, now)
+    }
     var rttSample: Int64 = -1
     var congestionSample: Int64 = -1
     let mayTime = !sample.flags.contains(.retransmittedAcked)

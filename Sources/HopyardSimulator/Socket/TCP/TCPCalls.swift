@@ -112,6 +112,7 @@ extension TCPSocket {
     retransmissions = 0
     totalRetransmissions = 0
     backoff = 0
+    accounts = TCPAccounts()
     way = nil
   }
 
@@ -188,7 +189,9 @@ extension TCPSocket {
     guard !bytes.isEmpty else { return 0 }
     if work.isHeld {
       // The call before this one is not over yet.
-      guard sendMemory + work.writtenBytes < sendLimit else {
+      guard sendMemory + work.writtenBytes < sendLimit,
+        notSentLimit == .max || notSent + work.writtenBytes < notSentLimit
+      else {
         lacksSpace = true
         return 0
       }
@@ -239,13 +242,11 @@ extension TCPSocket {
     }
   }
 
-  /// Whether a third of the send buffer is free, and little of it unsent.
+  /// Whether a third of the send buffer is free, and less than half of what may wait is unsent.
   private var hasRoom: Bool {
     let used = sendMemory
     guard sendLimit - used >= used >> 1, used < sendLimit else { return false }
-    let lowWater =
-      tcpOptions.notSentLowWater > 0 ? tcpOptions.notSentLowWater : settings.notSentLowWater
-    return UInt32(max(writeSequence.distance(from: sendNext), 0)) < lowWater
+    return notSent << 1 < notSentLimit
   }
 
   /// Wakes writers once there is room again (`tcp_check_space`).
@@ -253,6 +254,7 @@ extension TCPSocket {
     if shouldExpandSendBuffer { expandSendBuffer() }
     if hasRoom {
       lacksSpace = false
+      accounts.limited(.buffer, false, isIdle: queue.isEmpty, now)
       writable.wakeAll()
     }
   }

@@ -46,6 +46,43 @@ public struct TCPInformation: Sendable {
   public var notSent: Int
   /// Whether timestamps, SACK, window scaling and ECN are in use, as `TCPI_OPT_*`.
   public var options: Int
+  /// The window scales, of what this end sends and of what it receives.
+  public var scales: (send: Int, receive: Int)
+  /// How long ago data was sent and received, and an acknowledgement received; in milliseconds.
+  public var lastDataSent: Int64
+  public var lastDataReceived: Int64
+  public var lastAckReceived: Int64
+  /// The path MTU.
+  public var pathMTU: Int
+  /// The MSS that this end announced, less the options of each segment.
+  public var advertisedSegment: Int
+  /// How long an acknowledgement waits at most.
+  public var ackTimeout: Int64
+  /// The largest window to offer at present.
+  public var receiveThreshold: Int
+  /// The receiver's measurement of the round-trip time, and what it tunes its buffer by.
+  public var receiveRoundTrip: Int64
+  public var receiveSpace: Int
+  /// The rate in bytes each second at which segments would be spread.
+  public var pacingRate: Int64
+  /// How long something waited to be sent or acknowledged, and of that how long for the peer's
+  /// window and for room in the send buffer; in microseconds.
+  public var busyTime: Int64
+  public var windowLimitedTime: Int64
+  public var bufferLimitedTime: Int64
+  /// Segments and bytes, all and those with data, sent and received.
+  public var segmentsOut: UInt64
+  public var segmentsIn: UInt64
+  public var dataSegmentsOut: UInt64
+  public var dataSegmentsIn: UInt64
+  public var bytesSent: UInt64
+  public var bytesRetransmitted: UInt64
+  public var bytesAcknowledged: UInt64
+  public var bytesReceived: UInt64
+  /// D-SACK blocks that came, reorderings seen, and segments received out of order.
+  public var duplicates: Int
+  public var reorderingsSeen: Int
+  public var outOfOrder: Int
 }
 
 extension TCPSocket {
@@ -56,6 +93,7 @@ extension TCPSocket {
     if usesSACK { bits |= 2 }
     if sendScale > 0 || receiveScale > 0 { bits |= 4 }
     if ecn.isOn { bits |= 8 }
+    let times = accounts.times(now)
     return TCPInformation(
       congestionWindow: congestionWindow,
       slowStartThreshold: min(slowStartThreshold, Int(Int32.max)),
@@ -78,8 +116,33 @@ extension TCPSocket {
       reordering: loss.reordering,
       sendWindow: sendWindow,
       receiveWindow: windowLeft,
-      notSent: max(writeSequence.distance(from: sendNext), 0),
-      options: bits
+      notSent: notSent,
+      options: bits,
+      scales: (Int(sendScale), Int(receiveScale)),
+      lastDataSent: (now &- lastSent) / 1_000_000,
+      lastDataReceived: (now &- receiver.lastData) / 1_000_000,
+      lastAckReceived: (now &- lastHeard) / 1_000_000,
+      pathMTU: loss.pathMTU,
+      advertisedSegment: advertisedForData,
+      ackTimeout: receiver.patience / 1000,
+      receiveThreshold: receiver.threshold,
+      receiveRoundTrip: receiver.rtt >> 3,
+      receiveSpace: receiver.space,
+      pacingRate: pacingRate,
+      busyTime: (times.busy &+ times.window &+ times.buffer) / 1000,
+      windowLimitedTime: times.window / 1000,
+      bufferLimitedTime: times.buffer / 1000,
+      segmentsOut: accounts.segmentsOut,
+      segmentsIn: accounts.segmentsIn,
+      dataSegmentsOut: accounts.dataSegmentsOut,
+      dataSegmentsIn: accounts.dataSegmentsIn,
+      bytesSent: accounts.bytesSent,
+      bytesRetransmitted: accounts.bytesResent,
+      bytesAcknowledged: accounts.bytesAcknowledged,
+      bytesReceived: accounts.bytesReceived,
+      duplicates: accounts.duplicatesTold,
+      reorderingsSeen: accounts.reorderings,
+      outOfOrder: accounts.outOfOrder
     )
   }
 }

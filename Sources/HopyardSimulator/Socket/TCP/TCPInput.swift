@@ -4,6 +4,8 @@ import HopyardWire
 extension TCPSocket {
   /// Takes a segment of this connection.
   func receive(_ segment: ReceivedSegment, _ packet: borrowing Packet) {
+    accounts.segmentsIn &+= 1
+    if !segment.payload.isEmpty { accounts.dataSegmentsIn &+= 1 }
     switch state {
     case .synSent: receiveInSynSent(segment)
     case .synReceived: receiveInSynReceived(segment, packet)
@@ -51,6 +53,7 @@ extension TCPSocket {
       _ = sendSyn()
       return
     }
+    accounts.bytesAcknowledged &+= 1
     sendUnacknowledged = segment.acknowledgement
     measureHandshake(segment)
     followPathMTU(loss.pathMTU)
@@ -131,6 +134,7 @@ extension TCPSocket {
     pushedSequence = sendUnacknowledged
     lastHeard = now
     lastSent = now
+    receiver.lastData = now
     initialiseBuffers()
     startKeepalive()
     writable.wakeAll()

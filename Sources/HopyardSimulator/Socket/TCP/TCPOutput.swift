@@ -40,6 +40,16 @@ extension TCPSocket {
   /// What the send buffer holds, as Linux accounts it.
   var sendMemory: Int { sendBytes.count &+ queue.buffers &* 1280 }
 
+  /// What was written and not sent.
+  var notSent: Int { max(writeSequence.distance(from: sendNext), 0) }
+
+  /// How much of that a writer may let wait (`TCP_NOTSENT_LOWAT`).
+  var notSentLimit: Int {
+    let chosen =
+      tcpOptions.notSentLowWater > 0 ? tcpOptions.notSentLowWater : settings.notSentLowWater
+    return chosen == .max ? .max : Int(chosen)
+  }
+
   /// Puts bytes into the send queue, and sends what may go (`tcp_sendmsg`); gives how many there
   /// was room for.
   func enqueue(
@@ -60,8 +70,9 @@ extension TCPSocket {
       }
       if room <= 0 {
         // What waited was taken already.
-        guard isHeld || sendMemory < sendLimit else { break }
+        guard isHeld || sendMemory < sendLimit && notSent < notSentLimit else { break }
         if taken > 0 || !queue.hasUnsent { restartAfterIdle() }
+        if !queue.hasUnsent { accounts.begin(.busy, now) }
         queue.append(SendSegment(start: writeSequence, count: 0, marks: .buffer))
         room = size
       }
@@ -84,6 +95,8 @@ extension TCPSocket {
       var small = smallSegments
       if !hasMore || mustPush { if queue.hasUnsent { markPush() } }
       if hasMore { small.insert(.corked) }
+      // Who waits for room lets everything go that may.
+      if taken < bytes.count { small = .push }
       pushPending(segment, small)
     }
     if taken < bytes.count { lacksSpace = true }
@@ -173,6 +186,7 @@ extension TCPSocket {
       sent += max((bytes + segment - 1) / segment, 1)
       if limit != .none { break }
     }
+    accounts.limited(.window, isLimitedByPeer, isIdle: queue.isEmpty, now)
     isLimitedByCongestion = isLimitedByCongestion || inFlight >= congestionWindow
     if sent > 0 || isLimitedByCongestion { validateWindow(isLimited: isLimitedByCongestion) }
     if sent > 0 {
@@ -190,7 +204,7 @@ extension TCPSocket {
   }
 
   /// The most segments of a burst: a millisecond's worth, more on short paths (`tcp_tso_autosize`).
-  private func mostSegments(_ segment: Int) -> Int {
+  func mostSegments(_ segment: Int) -> Int {
     let rate = pacingRate
     guard rate > 0 else { return 65_215 / segment > 0 ? 65_215 / segment : 1 }
     var bytes = rate >> 10
@@ -275,10 +289,6 @@ extension TCPSocket {
   /// Sends the first unsent stretch as segments of one burst.
   private func sendBurst(_ index: Int, _ segment: Int) {
     let whole = queue[index]
-    if Int(whole.count) > segment {
-      // A burst of several segments carries PSH on the last (Linux since 5.5).
-      queue[index].marks.insert(.push)
-    }
     let time = beginBurst()
     let wasIdle = queue.sentCount == 0
     loss.lastTransmit = time
@@ -286,15 +296,18 @@ extension TCPSocket {
     while true {
       if Int(queue[place].count) > segment {
         queue.split(place, at: segment, sharesBuffer: true)
+        queue[place &+ 1].marks.insert(.joined)
       }
       queue[place].sentAt = time
       if Int(queue[place].count) < segment { lastSmallEnd = queue[place].end }
       let sending = queue[place]
       queue.noteSent(1)
-      let ok = sendData(sending, at: time, isNew: true)
+      // A burst of several segments carries PSH on the last (Linux since 5.5), which is no mark.
+      let isLast = sending.end == whole.end
+      let ok = sendData(sending, at: time, isNew: true, pushes: isLast && place > index)
       sendNext = sending.end
       if !ok && wire.lastError == .noBufferSpace { noteLocalDrop() }
-      if sending.end == whole.end { break }
+      if isLast { break }
       place += 1
     }
     if pushedSequence.isBefore(sendNext) && whole.marks.contains(.push) {

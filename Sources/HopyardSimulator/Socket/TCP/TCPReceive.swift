@@ -8,7 +8,7 @@ extension TCPSocket {
       // Nothing new can come after the peer's FIN.
       guard segment.sequence.isBefore(receiveNext) else { return }
     case .finWait1, .finWait2:
-      if isOrphan, !segment.payload.isEmpty,
+      if isOrphan || isReadShut, !segment.payload.isEmpty,
         (segment.sequence &+ UInt32(truncatingIfNeeded: segment.payload.count))
           .isAfter(receiveNext)
       {
@@ -60,6 +60,7 @@ extension TCPSocket {
       }
       receiver.charge += segment.charge
     }
+    accounts.bytesReceived &+= UInt64(max(segment.end.distance(from: receiveNext), 0))
     receiveNext = segment.end
     if !payload.isEmpty { noteReceived(segment) }
     if segment.flags.contains(.fin) { takeFin() }
@@ -70,7 +71,6 @@ extension TCPSocket {
       if outOfOrder.isEmpty { receiver.ackNow = true }
     }
     if !outOfOrder.blocks.isEmpty { outOfOrder.advance(to: receiveNext) }
-    if isReadShut { discardReceived() }
     readable.wakeAll()
   }
 
@@ -82,11 +82,13 @@ extension TCPSocket {
           receiveBytes.append(UnsafeRawBufferPointer(rebasing: $0[max(known, 0)...]))
         }
         receiver.charge += piece.charge
+        accounts.bytesReceived &+= UInt64(piece.bytes.count - max(known, 0))
         receiveNext = piece.start &+ UInt32(truncatingIfNeeded: piece.bytes.count)
       }
       if piece.isFin && !isFinReceived
         && receiveNext == piece.start &+ UInt32(truncatingIfNeeded: piece.bytes.count)
       {
+        accounts.bytesReceived &+= 1
         receiveNext = receiveNext &+ 1
         takeFin()
         if state == .closed { return }
@@ -99,6 +101,7 @@ extension TCPSocket {
     _ packet: borrowing Packet,
     _ tellsDuplicates: Bool
   ) {
+    accounts.outOfOrder &+= 1
     noteCongestionMark(segment)
     receiver.isScheduled = true
     if receiver.charge + outOfOrder.charge + segment.charge > receiver.limit {
@@ -115,13 +118,6 @@ extension TCPSocket {
       charge: segment.charge,
       tellsDuplicates: tellsDuplicates
     )
-  }
-
-  /// Nobody will read what arrives.
-  private func discardReceived() {
-    copiedSequence = copiedSequence &+ UInt32(truncatingIfNeeded: receiveBytes.count)
-    receiveBytes.removeAll()
-    receiver.charge = 0
   }
 
   /// The peer ended its stream (`tcp_fin`).

@@ -127,6 +127,9 @@ public final class TCPSocket: Socket {
   @exclusivity(unchecked) var lastSent: Int64 = 0
   @exclusivity(unchecked) var lastInvalidAnswer = Int64.min / 2
 
+  /// What `TCP_INFO` counts.
+  @exclusivity(unchecked) var accounts = TCPAccounts()
+
   // The program's side
   /// The program closed it; the kernel finishes the connection.
   @exclusivity(unchecked) var isOrphan = false

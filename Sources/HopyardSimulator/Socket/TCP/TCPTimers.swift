@@ -115,14 +115,15 @@ extension TCPSocket {
       if Int(queue[last].count) > segment {
         splitSent(last, at: (Int(queue[last].count) - 1) / segment * segment)
       }
-      guard retransmit(queue.sentCount - 1) else {
+      guard retransmit(queue.sentCount - 1) != nil else {
         sendTimerKind = .lossProbe
         return rearmTimeout()
       }
       loss.probeWasRetransmission = true
     }
     loss.probeEnd = sendNext
-    sendTimerKind = .lossProbe
+    // The timeout starts anew from here.
+    sendTimerKind = .none
     rearmTimeout()
   }
 
@@ -153,7 +154,7 @@ extension TCPSocket {
       enterLoss()
       retransmissions += 1
       timeouts += 1
-      if !retransmitCounted(0) {
+      if retransmitCounted(0) == nil {
         return setSendTimer(
           .retransmit,
           at: now &+ min(timeoutNanoseconds, Self.resourceInterval)
