@@ -97,7 +97,7 @@ struct PacketWalk {
   mutating func run(chain: String, of table: LiveTable, at hook: Hook) {
     let before = namespace.simulation.tracer
     namespace.simulation.tracer = recorder
-    shown.pass(chain: chain, of: table, at: hook)
+    shown.pass(chain: chain, of: table, firewall.variant, at: hook)
     namespace.simulation.tracer = before
   }
 

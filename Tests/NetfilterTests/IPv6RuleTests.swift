@@ -167,7 +167,7 @@ import Testing
 
   @Test func `what the probe cannot tell is an error`() throws {
     #expect(throws: IPv6RuleError.self) {
-      try isMet(.socket(SocketMatch()), packet(17, udp))
+      try isMet(.icmp(ICMPMatch(type: 8)), packet(17, udp))
     }
   }
 }

@@ -249,6 +249,12 @@ final class RouterFixture: NetfilterEnvironment {
     acceptLocal: Bool,
     validMark: Bool
   ) -> Bool { true }
+  func routeRealms(
+    of packet: borrowing Packet,
+    input: InterfaceReference?,
+    output: InterfaceReference?
+  ) -> UInt32 { 0 }
+
   func hasSocket(for packet: borrowing Packet, onlyTransparent: Bool, noWildcard: Bool) -> Bool {
     false
   }

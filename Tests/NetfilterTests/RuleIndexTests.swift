@@ -234,7 +234,13 @@ import Testing
     let index = try #require(compiled.index)
     let packet = router.udp("11.0.0.1", 5, "11.0.0.10", 9050)
     guard
-      let context = RuleContext(packet, at: .forward, input: router.lan, output: router.wan)
+      let context = RuleContext(
+        packet,
+        at: .forward,
+        input: router.lan,
+        output: router.wan,
+        isNative: true
+      )
     else {
       Issue.record("the packet has no header")
       return

@@ -210,6 +210,34 @@ extension NetworkNamespace: NetfilterEnvironment {
     return loose || result.ifindex == input.ifindex
   }
 
+  func routeRealms(
+    of packet: borrowing Packet,
+    input: InterfaceReference?,
+    output: InterfaceReference?
+  ) -> UInt32 {
+    /// The realms of the route to an address.
+    func realms(to address: UInt32, from source: UInt32, by ifindex: Int32) -> UInt32 {
+      var key = FlowKey<UInt32>(destination: address, source: source, inputIfindex: ifindex)
+      key.mark = packet.metadata.mark
+      key.tos = packet.u8(at: 1) & 0xfc
+      guard let result = try? routes.lookup(key), let route = routes.route(result.route),
+        route.nexthops.indices.contains(Int(result.nexthopIndex))
+      else { return 0 }
+      return route.nexthops[Int(result.nexthopIndex)].realm
+    }
+    let source = packet.u32(at: 12)
+    let destination = packet.u32(at: 16)
+    guard let input else { return realms(to: destination, from: source, by: 1) }
+    // The way back to the source has the source's realm (fib_combine_itag).
+    let back = realms(to: source, from: destination, by: input.ifindex) << 16
+    guard output != nil else { return back }
+    // What the route to the destination does not say is taken from the way back (set_class_tag).
+    var tag = realms(to: destination, from: source, by: input.ifindex)
+    if tag & 0xffff == 0 { tag |= back & 0xffff }
+    if tag & 0xffff_0000 == 0 { tag |= back & 0xffff_0000 }
+    return tag
+  }
+
   func hasSocket(for packet: borrowing Packet, onlyTransparent: Bool, noWildcard: Bool) -> Bool {
     guard let socket = socket(receiving: packet) else { return false }
     let address =

@@ -122,8 +122,13 @@ public final class ProbedPacket {
   }
 
   /// Sends the packet through one chain; a chain without a verdict of its own gives nil.
-  public func pass(chain name: String, of table: LiveTable, at hook: Hook) {
-    let instances = namespace.netfilter.makeInstances(of: table)
+  public func pass(
+    chain name: String,
+    of table: LiveTable,
+    _ variant: RulesetVariant,
+    at hook: Hook
+  ) {
+    let instances = namespace.netfilter.makeInstances(of: table, variant)
     guard let number = table.table.index(of: name), var current = packet.take()
     else {
       verdict = nil

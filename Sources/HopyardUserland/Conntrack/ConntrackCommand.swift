@@ -323,7 +323,7 @@ enum ConntrackCommand {
     style.isEvent = true
     let tag = "[\(word)] "
     let padding = String(repeating: " ", count: max(0, 10 - tag.utf8.count))
-    let end = event.byUserspace ? " [USERSPACE] portid=\(event.process)" : ""
+    let end = event.byUserspace ? " [USERSPACE] portid=\(event.process) progname=conntrack" : ""
     return padding + tag + ConntrackText.line(event.record, style) + end + "\n"
   }
 }

@@ -201,6 +201,9 @@ struct ConntrackOptions {
     switch option {
     case "-n", "--src-nat": sourceTranslation = address
     case "-g", "--dst-nat": destinationTranslation = address
+    case "-j", "--any-nat":
+      sourceTranslation = address
+      destinationTranslation = address
     default: break
     }
   }
@@ -240,17 +243,17 @@ struct ConntrackOptions {
     case "-m", "--mark": mark = try Self.markAndMask(value)
     case "-e", "--event-mask": try setEvents(value)
     case "-o", "--output": try setOutput(value, at: place)
-    case "-w", "--zone": zone = try Self.port(value)
-    case "--orig-zone": originalZone = try Self.port(value)
-    case "--reply-zone": replyZone = try Self.port(value)
+    case "-w", "--zone": zone = Self.port(value)
+    case "--orig-zone": originalZone = Self.port(value)
+    case "--reply-zone": replyZone = Self.port(value)
     case "-b", "--buffer-size", "-i", "--id": _ = try Self.number(value)
-    case "--sport", "--orig-port-src": sourcePort = try Self.port(value)
-    case "--dport", "--orig-port-dst": destinationPort = try Self.port(value)
-    case "--reply-port-src": replySourcePort = try Self.port(value)
-    case "--reply-port-dst": replyDestinationPort = try Self.port(value)
-    case "--icmp-type": icmpType = UInt8(truncatingIfNeeded: try Self.port(value))
-    case "--icmp-code": icmpCode = UInt8(truncatingIfNeeded: try Self.port(value))
-    case "--icmp-id": icmpID = try Self.port(value)
+    case "--sport", "--orig-port-src": sourcePort = Self.port(value)
+    case "--dport", "--orig-port-dst": destinationPort = Self.port(value)
+    case "--reply-port-src": replySourcePort = Self.port(value)
+    case "--reply-port-dst": replyDestinationPort = Self.port(value)
+    case "--icmp-type": icmpType = UInt8(truncatingIfNeeded: Self.port(value))
+    case "--icmp-code": icmpCode = UInt8(truncatingIfNeeded: Self.port(value))
+    case "--icmp-id": icmpID = Self.port(value)
     case "--state":
       guard let found = ConntrackTCPState.allCases.first(where: { $0.name == value }) else {
         throw .usage("unknown TCP state `\(value)'")
@@ -334,8 +337,10 @@ struct ConntrackOptions {
     return value
   }
 
-  private static func port(_ text: String) throws(Failure) -> UInt16 {
-    UInt16(truncatingIfNeeded: try number(text))
+  private static func port(_ text: String) -> UInt16 {
+    // atoi: what is no number is 0.
+    let digits = text.drop { $0 == " " }.prefix { ("0"..."9").contains($0) }
+    return UInt16(truncatingIfNeeded: UInt64(digits) ?? 0)
   }
 
   private static func markAndMask(_ text: String) throws(Failure) -> (UInt32, UInt32) {
@@ -375,7 +380,9 @@ extension ConntrackOptions {
     if wantsDestinationNAT, !Self.showsDestinationNAT(record, destinationTranslation) {
       return false
     }
-    if wantsAnyNAT, !Self.showsSourceNAT(record, nil), !Self.showsDestinationNAT(record, nil) {
+    if wantsAnyNAT, !Self.showsSourceNAT(record, sourceTranslation),
+      !Self.showsDestinationNAT(record, destinationTranslation)
+    {
       return false
     }
     return true
@@ -388,7 +395,9 @@ extension ConntrackOptions {
     _ address: IPv4Address?
   ) -> Bool {
     guard record.status.contains(.sourceNATDone) else { return false }
-    if let address { return record.reply.destination == address }
+    if let address {
+      return record.reply.destination == address && address != record.original.source
+    }
     if record.reply.destination != record.original.source { return true }
     return record.protocol == .icmp
       ? record.original.icmpID != UInt16(record.reply.icmpType) << 8 | UInt16(record.reply.icmpCode)
@@ -400,7 +409,9 @@ extension ConntrackOptions {
     _ address: IPv4Address?
   ) -> Bool {
     guard record.status.contains(.destinationNATDone) else { return false }
-    if let address { return record.reply.source == address }
+    if let address {
+      return record.reply.source == address && address != record.original.destination
+    }
     if record.reply.source != record.original.destination { return true }
     return record.protocol == .icmp
       ? record.reply.icmpID

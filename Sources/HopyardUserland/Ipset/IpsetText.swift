@@ -155,7 +155,12 @@ enum IpsetText {
       case .mark: words.append(IpsetNumber.hex(request.mark ?? 0, width: 8))
       case .interface:
         words.append((request.isPhysicalDevice ? "physdev:" : "") + (request.interface ?? ""))
-      case .set: words.append(request.member ?? "")
+      case .set:
+        var word = request.member ?? ""
+        if let neighbour = request.reference {
+          word += (request.isBefore ? " before " : " after ") + neighbour
+        }
+        words.append(word)
       }
     }
     return words.joined(separator: ",")

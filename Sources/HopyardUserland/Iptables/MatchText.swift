@@ -317,14 +317,30 @@ extension HashLimitMatch {
     return Self.size(average) + "/s"
   }
 
+  /// In the greatest unit whose multiple costs as much.
   private static func size(_ bytes: UInt64) -> String {
-    if bytes >= 1024 * 1024, bytes % (1024 * 1024) == 0 { return "\(bytes / (1024 * 1024))mb" }
-    if bytes >= 1024, bytes % 1024 == 0 { return "\(bytes / 1024)kb" }
+    for (unit, size) in [("mb", UInt64(1024 * 1024)), ("kb", 1024)] where bytes >= size {
+      let rounded = bytes / size * size
+      if HashLimitExtension.cost(ofBytes: rounded) == HashLimitExtension.cost(ofBytes: bytes) {
+        return "\(bytes / size)\(unit)"
+      }
+    }
     return "\(bytes)b"
   }
 
   private var burstText: String? {
-    countsBytes ? (burst == 0 ? nil : Self.size(burst)) : "\(burst)"
+    guard countsBytes else { return "\(burst)" }
+    guard burst > 0 else { return nil }
+    let bytes = burst &* average
+    if bytes >= 1024 * 1024 { return "\(bytes / (1024 * 1024))mb" }
+    return bytes >= 1024 ? "\(bytes / 1024)kb" : "\(bytes)b"
+  }
+
+  /// How long an idle bucket is kept if nothing is said: it depends on the rate.
+  private var usualExpiry: UInt64 {
+    if countsBytes { return burst == 0 ? 15_000 : 60_000 }
+    guard average > 0 else { return 1000 }
+    return RateText.unit(of: average, scale: HashLimitExtension.scale).seconds * 1000
   }
 
   private func mode(separator: String) -> String? {
@@ -340,7 +356,7 @@ extension HashLimitMatch {
     if size != 0 { list.append(("htable-size", "\(size)")) }
     if maximum != 0 { list.append(("htable-max", "\(maximum)")) }
     if collectionInterval != 1000 { list.append(("htable-gcinterval", "\(collectionInterval)")) }
-    if expiry != 10000 { list.append(("htable-expire", "\(expiry)")) }
+    if UInt64(expiry) != usualExpiry { list.append(("htable-expire", "\(expiry)")) }
     if Int(sourcePrefixLength) != family.addressBits {
       list.append(("srcmask", "\(sourcePrefixLength)"))
     }
@@ -411,9 +427,7 @@ extension StringMatch {
   }
 
   private var needsHexadecimal: Bool {
-    if let last = pattern.last, last == UInt8(ascii: "\\") || last == UInt8(ascii: "|") {
-      return true
-    }
+    if pattern.last == UInt8(ascii: "\\") { return true }
     return pattern.contains { !(0x20...0x7e).contains($0) }
   }
 

@@ -176,10 +176,10 @@ extension MarkTarget {
 
   /// The change in the shortest words that say it.
   fileprivate var listed: String {
-    if mask == .max { return " set " + hexadecimal(value) }
-    if mask == 0 { return " xor " + hexadecimal(value) }
     if value == 0 { return " and " + hexadecimal(~mask) }
     if value == mask { return " or " + hexadecimal(value) }
+    if mask == 0 { return " xor " + hexadecimal(value) }
+    if mask == .max { return " set " + hexadecimal(value) }
     return " xset \(hexadecimal(value))/\(hexadecimal(mask))"
   }
 }

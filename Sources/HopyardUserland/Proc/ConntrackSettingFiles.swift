@@ -13,6 +13,8 @@ enum ConntrackSettingFiles {
   static func setting(_ key: String, _ namespace: NetworkNamespace) -> SystemSetting? {
     guard key.hasPrefix(prefix) else { return nil }
     let name = String(key.dropFirst(prefix.count))
+    // Rules that were just loaded may have changed a setting.
+    _ = namespace.netfilter.isIdle
     let connections = namespace.netfilter.connections
     if name == "count" {
       return .integer(read: { Int64(connections.count) }, write: nil)

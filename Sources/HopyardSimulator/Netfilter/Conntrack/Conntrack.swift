@@ -81,6 +81,8 @@ public final class Conntrack {
   @exclusivity(unchecked) let table = ConntrackTable<UInt32>()
   @exclusivity(unchecked) var sources = SourceIndex()
   @exclusivity(unchecked) var expectations: [ConntrackExpectation] = []
+  /// What the FTP helper remembers of control connections.
+  @exclusivity(unchecked) var ftpLines = FTPLines()
   @exclusivity(unchecked) var listeners: [(id: Int, body: (ConntrackEvent) -> Void)] = []
   @exclusivity(unchecked) private var lingeringSlots = LingeringSlots()
   @exclusivity(unchecked) private var sweep: UInt32 = 0

@@ -23,6 +23,7 @@ extension Conntrack {
 
   func removeExpectations(of index: UInt32) {
     if !expectations.isEmpty { expectations.removeAll { $0.master == index } }
+    ftpLines.forget(index)
   }
 
   /// Lets the connection's helper read a packet on its last hook.
@@ -48,11 +49,25 @@ extension Conntrack {
     else { return }
     let start = view.transport + segment.headerLength
     guard start < view.totalLength else { return }
-    let text = packet.withBytes { bytes in
-      String(decoding: bytes[start..<view.totalLength], as: UTF8.self)
+    let (text, endsLine) = packet.withBytes { bytes in
+      (
+        String(decoding: bytes[start..<view.totalLength], as: UTF8.self),
+        bytes[view.totalLength - 1] == UInt8(ascii: "\n")
+      )
     }
     let entry = table.entry(index)
-    guard let (address, port) = Self.announced(text, direction) else { return }
+    let sequence = packet.u32(at: view.transport + 4)
+    let startsLine = ftpLines.startsLine(sequence, of: index, entry.pointee.generation, direction)
+    if endsLine {
+      ftpLines.note(
+        end: sequence &+ UInt32(truncatingIfNeeded: view.totalLength - start),
+        of: index,
+        entry.pointee.generation,
+        direction
+      )
+    }
+    // Only at the beginning of a line whose place is known: the first line of a side tells it.
+    guard startsLine, let (address, port) = Self.announced(text, direction) else { return }
     let own = entry.pointee.tuple(direction)
     // Only the sender itself may be announced; anything else would be an FTP bounce.
     if let address, address.rawValue != own.source { return }
@@ -111,5 +126,51 @@ extension Conntrack {
       IPv4Address(octets[0], octets[1], octets[2], octets[3]),
       UInt16(octets[4]) << 8 | UInt16(octets[5])
     )
+  }
+}
+
+/// Where the last lines of FTP control connections ended, by connection and direction.
+struct FTPLines {
+  private struct Ends {
+    var generation: UInt32
+    var places: [[UInt32]] = [[], []]
+  }
+
+  private var connections: [UInt32: Ends] = [:]
+
+  /// Whether a segment begins where a line ended.
+  func startsLine(
+    _ sequence: UInt32,
+    of index: UInt32,
+    _ generation: UInt32,
+    _ direction: ConntrackDirection
+  ) -> Bool {
+    guard let known = connections[index], known.generation == generation else { return false }
+    return known.places[Int(direction.rawValue)].contains(sequence)
+  }
+
+  /// Notes the end of a line; two are remembered for each direction.
+  mutating func note(
+    end: UInt32,
+    of index: UInt32,
+    _ generation: UInt32,
+    _ direction: ConntrackDirection
+  ) {
+    var ends = connections[index] ?? Ends(generation: generation)
+    if ends.generation != generation { ends = Ends(generation: generation) }
+    let side = Int(direction.rawValue)
+    guard !ends.places[side].contains(end) else { return }
+    if ends.places[side].count < 2 {
+      ends.places[side].append(end)
+    } else {
+      let isFirstOlder = Int32(bitPattern: ends.places[side][0] &- ends.places[side][1]) < 0
+      ends.places[side][isFirstOlder ? 0 : 1] = end
+    }
+    connections[index] = ends
+  }
+
+  /// Forgets a connection.
+  mutating func forget(_ index: UInt32) {
+    if !connections.isEmpty { connections[index] = nil }
   }
 }

@@ -8,6 +8,8 @@ struct ChainCode {
   let index: UnsafeMutablePointer<RuleIndex>?
   let ruleCount: Int32
   let dropsByPolicy: Bool
+  /// Whether nf_tables evaluates it rather than the older ip_tables.
+  let isNative: Bool
   let counters: UnsafeMutablePointer<CounterPages>
   /// The counters of a short chain, as soon as there are some.
   var firstPage: UnsafeMutablePointer<RuleCounters>?
@@ -52,6 +54,7 @@ final class ChainInstance {
     table: RuleTable,
     compiled: CompiledChain,
     activity: ChainActivity,
+    isNative: Bool,
     memory: inout ChainMemory?
   ) {
     self.table = table
@@ -74,6 +77,7 @@ final class ChainInstance {
         index: compiled.index,
         ruleCount: Int32(truncatingIfNeeded: compiled.count),
         dropsByPolicy: compiled.chain.policy == .drop,
+        isNative: isNative,
         counters: activity.pages,
         destinations: destinations,
         instance: Unmanaged.passUnretained(self)

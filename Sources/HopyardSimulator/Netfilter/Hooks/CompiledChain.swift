@@ -245,13 +245,16 @@ struct ChainCompiler {
     switch match {
     case .comment: return true
     case .tcp(let wanted):
-      guard wanted.flags == nil, wanted.option == nil, !flat.flags.contains(.ports) else {
-        return false
-      }
+      guard wanted.flags == nil, wanted.option == nil, !flat.flags.contains(.ports),
+        wanted.source != nil || wanted.destination != nil
+      else { return false }
       inline(wanted.source, wanted.destination, &flat)
       return true
     case .udp(let wanted):
-      guard !flat.flags.contains(.ports) else { return false }
+      // Without ports it stays a match, which wants the header itself.
+      guard !flat.flags.contains(.ports), wanted.source != nil || wanted.destination != nil else {
+        return false
+      }
       inline(wanted.source, wanted.destination, &flat)
       return true
     case .sctp(let wanted):

@@ -63,6 +63,11 @@ public final class Netfilter {
   /// The lists of `-m recent` by name.
   @exclusivity(unchecked) var recentTables: [String: RecentTable] = [:]
   @exclusivity(unchecked) var hashLimits: [String: HashLimitTable] = [:]
+  /// Whether a copy of TEE is leaving.
+  @exclusivity(unchecked) var isCopying = false
+  /// Those of IPv6 rules.
+  @exclusivity(unchecked) var recentTables6: [String: RecentTable] = [:]
+  @exclusivity(unchecked) var hashLimits6: [String: HashLimitTable] = [:]
   /// The sets that rules ask.
   public let sets: IPSets
   /// The estimators of RATEEST by name.
@@ -282,7 +287,7 @@ public final class Netfilter {
       guard let ruleset = rulesets[Int(variant.rawValue)] else { continue }
       for name in ruleset.tablesByAge {
         guard let live = ruleset.existing(name) else { continue }
-        let instances = makeInstances(of: live)
+        let instances = makeInstances(of: live, variant)
         all += instances
         if live.table.needsConntrack { needsConntrack = true }
         if instances.contains(where: { $0.compiled.needsAccounting }) { needsAccounting = true }
@@ -365,7 +370,7 @@ public final class Netfilter {
   }
 
   /// A table's chains, ready to be evaluated.
-  func makeInstances(of live: LiveTable) -> [ChainInstance] {
+  func makeInstances(of live: LiveTable, _ variant: RulesetVariant) -> [ChainInstance] {
     let table = live.table
     let compiled = table.chains.map { shared.compile($0, in: simulation) }
     // Those of one table lie side by side.
@@ -377,6 +382,7 @@ public final class Netfilter {
         table: live.name,
         compiled: compiled,
         activity: live.activity(ofChain: index),
+        isNative: variant == .nft,
         memory: &memory
       )
     }

@@ -54,6 +54,12 @@ protocol NetfilterEnvironment: AnyObject {
     acceptLocal: Bool,
     validMark: Bool
   ) -> Bool
+  /// The realms of the packet's route, source in the upper half (`realm`).
+  func routeRealms(
+    of packet: borrowing Packet,
+    input: InterfaceReference?,
+    output: InterfaceReference?
+  ) -> UInt32
   /// Whether a socket would take the packet; `transparent` ones only, if asked.
   func hasSocket(for packet: borrowing Packet, onlyTransparent: Bool, noWildcard: Bool) -> Bool
   /// Gives the packet to a local socket (`TPROXY`); false if there is none.

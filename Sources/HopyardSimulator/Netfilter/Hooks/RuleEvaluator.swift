@@ -29,9 +29,15 @@ extension Netfilter {
     input: InterfaceReference?,
     output: InterfaceReference?
   ) -> HookOutcome {
-    guard var context = RuleContext(packet, at: hook, input: input, output: output) else {
-      return drop(.malformed)
-    }
+    guard
+      var context = RuleContext(
+        packet,
+        at: hook,
+        input: input,
+        output: output,
+        isNative: base.pointee.isNative
+      )
+    else { return drop(.malformed) }
     let isTraced = core.pointee.isTraced
     let bottom = depth
     let floor = cursorCount
@@ -226,7 +232,7 @@ extension Netfilter {
   ) -> Bool {
     let flags = rule.pointee.flags
     if flags.contains(.ports) {
-      guard context.hasPorts else { return false }
+      guard context.hasWords else { return false }
       let source = context.sourcePort
       if (source < rule.pointee.sourcePorts.first || source > rule.pointee.sourcePorts.last)
         != flags.contains(.invertSourcePort)

@@ -146,7 +146,7 @@ struct RuleIndex {
     }
     for number in 0..<tableCount {
       let table = tables + number
-      if table.pointee.hasPorts, !context.hasPorts { continue }
+      if table.pointee.hasPorts, !context.hasWords { continue }
       let hash = table.pointee.hash(
         context.view.destination,
         context.view.source,

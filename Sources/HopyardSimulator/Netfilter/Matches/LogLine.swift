@@ -22,7 +22,7 @@ struct LogLine {
     }
     text += " "
     if context.input != nil {
-      text += "MAC=" + Self.linkHeader(packet) + " "
+      text += Self.linkHeader(packet, decoded: log.flags.contains(.macDecode)) + " "
     }
     appendPacket(packet, at: 0, end: context.view.totalLength, log.flags, isQuoted: false)
     if packet.metadata.mark != 0 {
@@ -30,12 +30,15 @@ struct LogLine {
     }
   }
 
-  private static func linkHeader(_ packet: borrowing Packet) -> String {
+  private static func linkHeader(_ packet: borrowing Packet, decoded: Bool) -> String {
     let length = Int(packet.metadata.linkHeaderLength)
-    guard length > 0 else { return "" }
-    return (0..<length).map { offset in
+    guard length > 0 else { return "MAC=" }
+    let bytes = (0..<length).map { offset in
       Self.hexadecimal(packet.start.load(fromByteOffset: offset - length, as: UInt8.self), 2)
-    }.joined(separator: ":")
+    }
+    guard decoded, length == 14 else { return "MAC=" + bytes.joined(separator: ":") }
+    return "MACSRC=" + bytes[6..<12].joined(separator: ":") + " MACDST="
+      + bytes[..<6].joined(separator: ":") + " MACPROTO=" + bytes[12...].joined()
   }
 
   private static func hexadecimal(

@@ -31,45 +31,11 @@ final class ConnectionLists {
   var lists: [UInt32: [(reference: UInt64, tuple: ConntrackTuple<UInt32>)]] = [:]
 }
 
-/// The buckets of one name of `hashlimit`.
-final class HashLimitTable {
-  struct Key: Hashable {
-    var source: UInt32
-    var destination: UInt32
-    var ports: UInt32
-  }
-  struct Bucket {
-    var credit: Int64
-    var updated: Int64
-    var expires: Int64
-    var limit: Int64
-    var cost: Int64
-    /// Whether the last whole interval was above the rate (`--hashlimit-rate-match`).
-    var wasAbove = false
-  }
-  var buckets: [Key: Bucket] = [:]
-  /// Keys in order of their first packet, for listings.
-  private(set) var order: [Key] = []
-  private var sweepSize = 64
-
-  /// Notes a new key, and forgets buckets that nobody used for long.
-  func add(_ key: Key, _ now: Int64) {
-    order.append(key)
-    guard order.count > sweepSize else { return }
-    order.removeAll { known in
-      guard let bucket = buckets[known], bucket.expires <= now, known != key else { return false }
-      buckets[known] = nil
-      return true
-    }
-    sweepSize = max(64, order.count * 2)
-  }
-}
-
 /// The addresses of one name of `recent`.
 public final class RecentTable {
   /// An address and when it was seen.
   public struct Entry: Sendable {
-    /// The masked address.
+    /// The masked address; of an IPv6 address its end.
     public var address: IPv4Address
     /// The TTL of the last packet.
     public var ttl: UInt8
@@ -83,7 +49,7 @@ public final class RecentTable {
   private(set) var stampLimit = 32
   /// How many addresses a list keeps.
   static let addressLimit = 100
-  var entries: [UInt32: Entry] = [:]
+  var entries: [UInt128: Entry] = [:]
   var lastOrder: UInt64 = 0
 
   /// The entries, longest unseen first.
@@ -98,26 +64,28 @@ public final class RecentTable {
     removeAll()
   }
 
-  /// Removes the address that was unseen longest, if its last packet is too old.
-  func reap(before time: Instant) {
+  /// Removes the address that was unseen longest, if its last packet is too old; but not one that is
+  /// about to be seen again.
+  func reap(before time: Instant, keeping kept: UInt128?) {
     guard let oldest = entries.min(by: { $0.value.order < $1.value.order }),
-      let last = oldest.value.stamps.last, last < time
+      oldest.key != kept, let last = oldest.value.stamps.last, last < time
     else { return }
     entries[oldest.key] = nil
   }
 
   /// Adds an address by hand, or notes that it was seen.
   public func add(_ address: IPv4Address, at now: Instant) {
-    touch(address.rawValue, ttl: entries[address.rawValue]?.ttl ?? 0, at: now)
+    let key = UInt128(address.rawValue)
+    touch(key, ttl: entries[key]?.ttl ?? 0, at: now)
   }
 
   /// Removes an address.
-  public func remove(_ address: IPv4Address) { entries[address.rawValue] = nil }
+  public func remove(_ address: IPv4Address) { entries[UInt128(address.rawValue)] = nil }
 
   /// Removes all addresses.
   public func removeAll() { entries = [:] }
 
-  func touch(_ address: UInt32, ttl: UInt8, at now: Instant) {
+  func touch(_ address: UInt128, ttl: UInt8, at now: Instant) {
     lastOrder &+= 1
     if var entry = entries[address] {
       entry.ttl = ttl
@@ -134,33 +102,13 @@ public final class RecentTable {
       entries[oldest.key] = nil
     }
     entries[address] = Entry(
-      address: IPv4Address(rawValue: address),
+      address: IPv4Address(rawValue: UInt32(truncatingIfNeeded: address)),
       ttl: ttl,
       stamps: [now],
       index: 1,
       order: lastOrder
     )
   }
-}
-
-/// A bucket of `hashlimit`, as `/proc/net/ipt_hashlimit` shows it.
-public struct HashLimitBucket: Sendable {
-  /// The source, or 0.0.0.0.
-  public let source: IPv4Address
-  /// The destination, or 0.0.0.0.
-  public let destination: IPv4Address
-  /// The source port, or 0.
-  public let sourcePort: UInt16
-  /// The destination port, or 0.
-  public let destinationPort: UInt16
-  /// When it is forgotten.
-  public let expires: Instant
-  /// What is in it, in nanoseconds of the rate.
-  public let credit: Int64
-  /// The most that it holds.
-  public let creditLimit: Int64
-  /// What a packet costs.
-  public let cost: Int64
 }
 
 extension Netfilter {
@@ -176,33 +124,6 @@ extension Netfilter {
     return recentTables[name]
   }
 
-  /// The names of the tables of `-m hashlimit` that rules use.
-  public var hashLimitNames: [String] {
-    _ = isIdle
-    return hashLimits.keys.sorted()
-  }
-
-  /// The buckets of a table of `-m hashlimit` that are not forgotten, oldest first.
-  public func hashLimitBuckets(_ name: String) -> [HashLimitBucket]? {
-    _ = isIdle
-    guard let table = hashLimits[name] else { return nil }
-    return table.order.compactMap { key in
-      guard let bucket = table.buckets[key], bucket.expires > simulation.now.nanoseconds else {
-        return nil
-      }
-      return HashLimitBucket(
-        source: IPv4Address(rawValue: key.source),
-        destination: IPv4Address(rawValue: key.destination),
-        sourcePort: UInt16(key.ports >> 16),
-        destinationPort: UInt16(truncatingIfNeeded: key.ports),
-        expires: Instant(nanoseconds: bucket.expires),
-        credit: bucket.credit,
-        creditLimit: bucket.limit,
-        cost: bucket.cost
-      )
-    }
-  }
-
   /// Makes the lists and tables that rules name, and drops those that none names any more.
   func keepNamedTables(of chains: [ChainInstance]) {
     var lists: [String: RecentTable] = [:]
@@ -215,7 +136,9 @@ extension Netfilter {
           list.reserve(wanted.hitCount)
           lists[wanted.name] = list
         case .hashLimit(let wanted):
-          limits[wanted.name] = hashLimits[wanted.name] ?? limits[wanted.name] ?? HashLimitTable()
+          limits[wanted.name] =
+            hashLimits[wanted.name] ?? limits[wanted.name]
+            ?? HashLimitTable(wanted, now: simulation.now.nanoseconds)
         default: break
         }
       }

@@ -148,8 +148,8 @@ struct HashTuple {
   func mark(_ target: HashMarkTarget) -> UInt32 {
     let hash =
       WordHash.hash(
-        max(source, destination),
         min(source, destination),
+        max(source, destination),
         ports,
         seed: target.seed
       ) ^ (UInt32(`protocol`) & UInt32(target.protocolMask))

@@ -12,7 +12,11 @@ extension Netfilter {
     switch match {
     case .comment: return true
     case .tcp(let wanted):
-      guard context.hasPorts, view.protocol == 6, view.transportLength >= 20 else { return false }
+      // What nf_tables compares by itself it reads of later fragments too.
+      let isNative = wanted.option == nil && context.hasWords
+      guard context.hasPorts || isNative && wanted != TCPMatch(), view.protocol == 6,
+        view.transportLength >= (isNative ? 14 : 20)
+      else { return false }
       if let ports = wanted.source, !ports.matches(context.sourcePort) { return false }
       if let ports = wanted.destination, !ports.matches(context.destinationPort) { return false }
       if let flags = wanted.flags {
@@ -25,7 +29,7 @@ extension Netfilter {
       }
       return true
     case .udp(let wanted):
-      guard context.hasPorts else { return false }
+      guard context.hasPorts || context.hasWords && wanted != UDPMatch() else { return false }
       if let ports = wanted.source, !ports.matches(context.sourcePort) { return false }
       if let ports = wanted.destination, !ports.matches(context.destinationPort) { return false }
       return true
@@ -84,9 +88,9 @@ extension Netfilter {
         state
       )
     case .hashLimit(let wanted):
-      return meets(wanted, context)
+      return meets(wanted, context.flow(packet))
     case .recent(let wanted):
-      return meets(wanted, context)
+      return meets(wanted, context.flow(packet))
     case .quota(let wanted):
       if !state.pointee.isInitialized {
         state.pointee.isInitialized = true
@@ -116,7 +120,12 @@ extension Netfilter {
       guard packet.metadata.linkHeaderLength >= 14 else { return false }
       return (packet.linkSource == wanted.address) != wanted.inverted
     case .packetType(let wanted):
-      return (packet.metadata.type.rawValue == wanted.kind.rawValue) != wanted.inverted
+      // What looped back from a device counts as what it was sent as.
+      let type =
+        packet.metadata.type != .loopback
+        ? packet.metadata.type
+        : IPv4Address(rawValue: view.destination).isMulticast ? .multicast : .broadcast
+      return (type.rawValue == wanted.kind.rawValue) != wanted.inverted
     case .owner(let wanted):
       return meets(wanted, packet)
     case .physicalDevice(let wanted):
@@ -136,14 +145,14 @@ extension Netfilter {
         onlyTransparent: wanted.isTransparent,
         noWildcard: wanted.noWildcard
       )
-    case .set(let wanted): return meets(wanted, packet, context)
+    case .set(let wanted): return meets(wanted, SetSubject(packet, context))
     case .string(let wanted):
       return packet.withBytes { wanted.isFound(in: $0) } != wanted.inverted
     case .tcpMSS(let wanted):
-      guard view.protocol == 6, !view.isLaterFragment,
-        let options = TCPOptionRange(packet, view), let option = options.first(2, packet),
+      guard view.protocol == 6, !view.isLaterFragment else { return false }
+      guard let options = TCPOptionRange(packet, view), let option = options.first(2, packet),
         packet.u8(at: option + 1) == 4
-      else { return false }
+      else { return wanted.inverted }
       return wanted.matches(UInt32(packet.u16(at: option + 2)))
     case .u32(let wanted):
       return packet.withBytes { wanted.isMet(by: $0) } != wanted.inverted
@@ -239,9 +248,8 @@ extension Netfilter {
     }
     if let status = wanted.status {
       let facts = UInt8(truncatingIfNeeded: entry.pointee.status.rawValue) & 15
-      let isMet =
-        status.status.rawValue == 0 ? facts == 0 : facts & status.status.rawValue != 0
-      if isMet == status.inverted { return false }
+      // NONE is no bit at all, so nothing ever has it.
+      if (facts & status.status.rawValue != 0) == status.inverted { return false }
     }
     if let expiry = wanted.expiry {
       var left = entry.pointee.deadline
@@ -281,7 +289,8 @@ extension Netfilter {
     }
     let master = conntrack.table.entry(entry.pointee.master - 1)
     guard let helper = ConntrackHelper(rawValue: master.pointee.helper) else { return false }
-    return name.isEmpty || helper.name == name
+    // Only as much is compared as the helper's own name has.
+    return name.hasPrefix(helper.name) || name.isEmpty
   }
 
   // MARK: Others
@@ -402,7 +411,8 @@ extension U32Match {
 extension StringMatch {
   func isFound(in bytes: UnsafeRawBufferPointer) -> Bool {
     let from = Int(from)
-    let last = min(Int(to), bytes.count - pattern.count)
+    // The whole pattern lies before the end.
+    let last = min(Int(to), bytes.count) - pattern.count
     guard !pattern.isEmpty, from <= last else { return false }
     for start in from...last {
       var length = 0

@@ -24,109 +24,19 @@ extension Netfilter {
     return true
   }
 
-  func meets(_ wanted: HashLimitMatch, _ context: RuleContext) -> Bool {
-    let table: HashLimitTable
-    if let known = hashLimits[wanted.name] {
-      table = known
-    } else {
-      table = HashLimitTable()
-      hashLimits[wanted.name] = table
-    }
-    func mask(_ length: UInt8) -> UInt32 {
-      length == 0 ? 0 : UInt32.max << (32 - UInt32(min(length, 32)))
-    }
-    var key = HashLimitTable.Key(source: 0, destination: 0, ports: 0)
-    if wanted.keys.contains(.source) {
-      key.source = context.view.source & mask(wanted.sourcePrefixLength)
-    }
-    if wanted.keys.contains(.destination) {
-      key.destination = context.view.destination & mask(wanted.destinationPrefixLength)
-    }
-    if wanted.keys.contains(.sourcePort) { key.ports = UInt32(context.sourcePort) << 16 }
-    if wanted.keys.contains(.destinationPort) { key.ports |= UInt32(context.destinationPort) }
-    let now = simulation.now.nanoseconds
-    if wanted.comparesRate { return compareRate(wanted, key, table, context, now) }
-    // A packet costs its interval; a byte costs a second's share.
-    let average = Int64(clamping: max(1, wanted.average))
-    let unit = wanted.countsBytes ? max(1, 1_000_000_000 / average) : average &* 1000
-    let (product, overflow) = unit.multipliedReportingOverflow(by: Int64(clamping: wanted.burst))
-    let limit = overflow ? Int64.max : product
-    var bucket: HashLimitTable.Bucket
-    if let known = table.buckets[key], known.expires > now {
-      bucket = known
-      let (sum, full) = bucket.credit.addingReportingOverflow(now - bucket.updated)
-      bucket.credit = full ? limit : min(limit, sum)
-      bucket.updated = now
-    } else {
-      if table.buckets[key] == nil { table.add(key, now) }
-      bucket = HashLimitTable.Bucket(
-        credit: limit,
-        updated: now,
-        expires: 0,
-        limit: limit,
-        cost: unit
-      )
-    }
-    bucket.expires = now &+ Int64(wanted.expiry) &* 1_000_000
-    let price =
-      wanted.countsBytes
-      ? unit.multipliedReportingOverflow(by: Int64(context.view.totalLength)).partialValue : unit
-    let isBelow = bucket.credit >= price
-    if isBelow { bucket.credit -= price }
-    table.buckets[key] = bucket
-    return isBelow != wanted.isAbove
-  }
-
-  /// Whether the rate of the last interval, and what came since, are within the limit.
-  private func compareRate(
-    _ wanted: HashLimitMatch,
-    _ key: HashLimitTable.Key,
-    _ table: HashLimitTable,
-    _ context: RuleContext,
-    _ now: Int64
-  ) -> Bool {
-    let seconds = Int64(max(1, wanted.rateInterval))
-    let average = Int64(clamping: max(1, wanted.average))
-    let rate = wanted.countsBytes ? average : max(1, 1_000_000 / average)
-    let burst = Int64(clamping: wanted.burst)
-    var bucket: HashLimitTable.Bucket
-    if let known = table.buckets[key], known.expires > now {
-      bucket = known
-    } else {
-      if table.buckets[key] == nil { table.add(key, now) }
-      let most =
-        wanted.countsBytes
-        ? (burst == 0 ? rate : burst.multipliedReportingOverflow(by: rate).partialValue)
-        : rate &+ burst
-      bucket = HashLimitTable.Bucket(credit: 0, updated: now, expires: 0, limit: most, cost: rate)
-    }
-    let passed = now - bucket.updated
-    if passed >= seconds * 1_000_000_000 {
-      let counted = Double(bucket.credit) * Double(seconds) * 1e9
-      bucket.wasAbove = counted > Double(passed) * Double(rate)
-      bucket.credit = 0
-      bucket.updated = now
-    }
-    bucket.credit &+= wanted.countsBytes ? Int64(context.view.totalLength) : 1
-    bucket.expires = now &+ Int64(wanted.expiry) &* 1_000_000
-    table.buckets[key] = bucket
-    return (!bucket.wasAbove && bucket.credit <= bucket.limit) != wanted.isAbove
-  }
-
-  func meets(_ wanted: RecentMatch, _ context: RuleContext) -> Bool {
+  func meets(_ wanted: RecentMatch, _ flow: FlowFacts) -> Bool {
     let table: RecentTable
-    if let known = recentTables[wanted.name] {
+    let isIPv6 = flow.family == .ipv6
+    if let known = isIPv6 ? recentTables6[wanted.name] : recentTables[wanted.name] {
       table = known
     } else {
       table = RecentTable()
-      recentTables[wanted.name] = table
+      table.reserve(wanted.hitCount)
+      if isIPv6 { recentTables6[wanted.name] = table } else { recentTables[wanted.name] = table }
     }
-    let address =
-      (wanted.usesDestination ? context.view.destination : context.view.source)
-      & UInt32(truncatingIfNeeded: wanted.mask)
+    let address = (wanted.usesDestination ? flow.destination : flow.source) & wanted.mask
     let now = simulation.now
-    // As it was when the packet arrived: forwarding has lowered it already.
-    let ttl = context.view.timeToLive &+ (context.hook == .forward ? 1 : 0)
+    let ttl = flow.hops
     guard let entry = table.entries[address],
       !wanted.comparesTTL || entry.ttl == ttl
     else {
@@ -153,7 +63,12 @@ extension Netfilter {
         }
       }
       let result = isMet != wanted.inverted
-      if wanted.reaps, wanted.seconds > 0 { table.reap(before: now + -window) }
+      if wanted.reaps, wanted.seconds > 0 {
+        table.reap(
+          before: now + -window,
+          keeping: wanted.action == .update && result ? address : nil
+        )
+      }
       if wanted.action == .update, result { table.touch(address, ttl: ttl, at: now) }
       return result
     }

@@ -64,7 +64,11 @@ extension Netfilter {
         )
       }
     case .time(let wanted): return wanted.accepts(wallClock)
-    case .fingerprint, .ipvs, .policy, .realm: return match.isMetWithoutSubsystem
+    case .realm(let wanted):
+      return wanted.matches(
+        environment.routeRealms(of: packet, input: context.input, output: context.output)
+      )
+    case .fingerprint, .ipvs, .policy: return match.isMetWithoutSubsystem
     default: return false
     }
   }
@@ -105,7 +109,7 @@ extension Netfilter {
 
 extension Match {
   /// What a match says about a subsystem that is there and idle: no IPsec policy, no IPVS service,
-  /// no fingerprint and no realm of a route.
+  /// no fingerprint and, in IPv6, no realm of a route.
   var isMetWithoutSubsystem: Bool {
     switch self {
     case .fingerprint: false

@@ -84,6 +84,10 @@ extension Netfilter {
       packet.metadata.priority = priority
       return .next
     case .tee(let copy):
+      // What a copy meets on its way makes no further copies.
+      guard !isCopying else { return .next }
+      isCopying = true
+      defer { isCopying = false }
       environment.sendCopy(
         of: packet,
         toward: IPv4Address(rawValue: UInt32(truncatingIfNeeded: copy.gateway)),
@@ -99,7 +103,12 @@ extension Netfilter {
       packet.metadata.flags.insert(.traced)
       return .next
     case .set(let wanted):
-      change(wanted, packet, context)
+      if let entry = change(wanted, SetSubject(packet, context)) {
+        if wanted.mapsMark {
+          packet.metadata.mark = (packet.metadata.mark & ~entry.markMask) ^ entry.mark
+        }
+        if wanted.mapsPriority { packet.metadata.priority = entry.priority }
+      }
       return .next
     case .ecn(let change):
       return self.change(change, &packet, &context) ? .next : .drop

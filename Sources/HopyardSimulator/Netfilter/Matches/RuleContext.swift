@@ -10,6 +10,10 @@ struct RuleContext {
   var destinationPort: UInt16 = 0
   /// Whether the ports were there to be read.
   var hasPorts = false
+  /// Whether there are words for rules that nf_tables compares by itself: the ports, and of a later
+  /// fragment what stands in their place (nft_payload reads both alike).
+  var hasWords = false
+  private let isNative: Bool
   /// The bits of `--ctstate`; 0 until somebody asks.
   var connectionStates: UInt16 = 0
 
@@ -18,9 +22,11 @@ struct RuleContext {
     _ packet: borrowing Packet,
     at hook: Hook,
     input: InterfaceReference?,
-    output: InterfaceReference?
+    output: InterfaceReference?,
+    isNative: Bool
   ) {
     guard let view = PacketView(packet) else { return nil }
+    self.isNative = isNative
     self.view = view
     self.hook = hook
     self.input = input
@@ -32,11 +38,12 @@ struct RuleContext {
   private mutating func readPorts(_ packet: borrowing Packet) {
     switch view.protocol {
     case 6, 17, 33, 132, 136:
-      guard view.fragmentOffset == 0, view.transportLength >= 4 else { return }
+      guard view.transportLength >= 4 else { return }
       let both = packet.u32(at: view.transport)
       sourcePort = UInt16(truncatingIfNeeded: both &>> 16)
       destinationPort = UInt16(truncatingIfNeeded: both)
-      hasPorts = true
+      hasPorts = view.fragmentOffset == 0
+      hasWords = hasPorts || isNative && (view.protocol == 6 || view.protocol == 17)
     default: break
     }
   }
@@ -46,6 +53,7 @@ struct RuleContext {
     guard let view = PacketView(packet) else { return }
     self.view = view
     hasPorts = false
+    hasWords = false
     readPorts(packet)
   }
 }

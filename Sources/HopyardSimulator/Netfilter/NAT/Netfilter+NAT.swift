@@ -18,7 +18,9 @@ extension Netfilter {
     if info == ConntrackInfo.related || info == ConntrackInfo.relatedReply,
       packet.count > 9, packet.u8(at: 9) == 1
     {
-      return translateError(&packet, entry, info, at: hook)
+      let outcome = translateError(&packet, entry, info, at: hook)
+      return outcome == .accept && hook == .output && changesDestination(entry, info)
+        ? rerouted(&packet, &output) : outcome
     }
     let isDecided = entry.pointee.status.contains(
       manipulation == .source ? .sourceNATDone : .destinationNATDone
@@ -93,12 +95,19 @@ extension Netfilter {
     NATTranslation.rewrite(&packet, to: target, manipulation)
     if let before { traceTranslation(packet, hook, before) }
     // A local packet whose destination changed needs another route.
-    if hook == .output {
-      let own = entry.pointee.tuple(direction).destination
-      let other = entry.pointee.tuple(direction.opposite).source
-      if own != other { return rerouted(&packet, &output) }
-    }
+    if hook == .output, changesDestination(entry, info) { return rerouted(&packet, &output) }
     return .accept
+  }
+
+  /// Whether a connection's packets of one direction go elsewhere than they are sent.
+  @inline(__always)
+  private func changesDestination(
+    _ entry: UnsafeMutablePointer<Conntrack.Entry>,
+    _ info: UInt8
+  ) -> Bool {
+    let direction = ConntrackInfo.direction(info)
+    return entry.pointee.tuple(direction).destination
+      != entry.pointee.tuple(direction.opposite).source
   }
 
   /// Finds a local packet's route anew.

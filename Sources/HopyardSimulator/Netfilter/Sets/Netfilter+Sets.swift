@@ -20,14 +20,10 @@ extension Netfilter {
   }
 
   /// Whether a packet meets `-m set`.
-  func meets(
-    _ wanted: SetMatch,
-    _ packet: borrowing Packet,
-    _ context: RuleContext
-  ) -> Bool {
+  func meets(_ wanted: SetMatch, _ subject: SetSubject) -> Bool {
     guard let set = sets[wanted.name] else { return wanted.inverted }
     let visit = IPSet.Visit(
-      bytes: UInt64(packet.count),
+      bytes: subject.length,
       counts: !wanted.skipsCounters,
       wantedPackets: wanted.packets,
       wantedBytes: wanted.bytes
@@ -35,8 +31,7 @@ extension Netfilter {
     let answer = ask(
       set,
       wanted.sources,
-      packet,
-      context,
+      subject,
       visit,
       countsMembers: !wanted.skipsSubcounters
     )
@@ -52,8 +47,7 @@ extension Netfilter {
   private func ask(
     _ set: IPSet,
     _ sources: [Bool],
-    _ packet: borrowing Packet,
-    _ context: RuleContext,
+    _ subject: SetSubject,
     _ visit: IPSet.Visit,
     countsMembers: Bool
   ) -> IPSet.Answer {
@@ -65,13 +59,13 @@ extension Netfilter {
       let now = simulation.now.nanoseconds
       for place in set.members.indices where set.members[place].deadline > now {
         guard let member = sets[set.members[place].member],
-          ask(member, sources, packet, context, inner, countsMembers: false) == .member
+          ask(member, sources, subject, inner, countsMembers: false) == .member
         else { continue }
         if set.meets(&set.members[place], visit) { return .member }
       }
       return .absent
     }
-    guard let key = key(for: set, sources, packet, context, isTest: true) else { return .absent }
+    guard let key = key(for: set, sources, subject, isTest: true) else { return .absent }
     if set.type.isLastPartOptional { return askHardware(set, key, visit) }
     return set.answer(key, visit)
   }
@@ -96,12 +90,14 @@ extension Netfilter {
   private func key(
     for set: IPSet,
     _ sources: [Bool],
-    _ packet: borrowing Packet,
-    _ context: RuleContext,
+    _ subject: SetSubject,
     isTest: Bool
   ) -> SetKey? {
     let type = set.type
-    guard sources.count >= type.parts.count, set.options.family != .ipv6 else { return nil }
+    guard sources.count >= type.parts.count,
+      set.options.family == .none || set.options.family == subject.family
+    else { return nil }
+    let whole = UInt8(truncatingIfNeeded: subject.family.addressBits)
     var key = SetKey()
     var isSecondAddress = false
     var isSecondPort = false
@@ -109,39 +105,41 @@ extension Netfilter {
       let isSource = sources[place]
       switch type.parts[place] {
       case .address, .network:
-        var address = UInt128(isSource ? context.view.source : context.view.destination)
+        var address = isSource ? subject.source : subject.destination
         if !isSecondAddress || type.name == "hash:net,net" { address = set.masked(packet: address) }
         if isSecondAddress {
           key.secondAddress = address
           if set.isSecondNetwork {
-            key.secondPrefix = isTest ? 32 : set.secondPrefixes.lengths.first ?? 32
+            key.secondPrefix = isTest ? whole : set.secondPrefixes.lengths.first ?? whole
             key.secondAddress &= set.options.mask(length: Int(key.secondPrefix))
           }
         } else {
           key.address = address
           if set.isFirstNetwork {
-            key.prefix = isTest ? 32 : set.prefixes.lengths.first ?? 32
+            key.prefix = isTest ? whole : set.prefixes.lengths.first ?? whole
             key.address &= set.options.mask(length: Int(key.prefix))
           }
         }
         isSecondAddress = true
       case .port:
-        guard let port = port(packet, context, isSource) else { return nil }
+        guard let port = isSource ? subject.sourcePort : subject.destinationPort else {
+          return nil
+        }
         if type.method == .bitmap {
-          guard context.view.protocol == 6 || context.view.protocol == 17 else { return nil }
+          guard subject.protocol == 6 || subject.protocol == 17 else { return nil }
         } else {
-          key.protocol = context.view.protocol
+          key.protocol = subject.protocol
         }
         if isSecondPort { key.secondPort = port } else { key.port = port }
         isSecondPort = true
       case .hardwareAddress:
-        guard packet.metadata.linkHeaderLength >= 14 else { return nil }
-        key.word = isSource ? packet.linkSource.rawValue : packet.linkDestination.rawValue
-        if key.word == 0 { return nil }
-      case .mark: key.word = UInt64(packet.metadata.mark & set.options.markMask)
+        guard let address = isSource ? subject.sourceMAC : subject.destinationMAC, address != 0
+        else { return nil }
+        key.word = address
+      case .mark: key.word = UInt64(subject.mark & set.options.markMask)
       case .interface:
-        guard let device = isSource ? context.input : context.output else { return nil }
-        key.word = UInt64(device.nameID)
+        guard let name = isSource ? subject.input : subject.output else { return nil }
+        key.word = UInt64(name)
       case .set: return nil
       }
     }
@@ -156,55 +154,38 @@ extension Netfilter {
     return key
   }
 
-  private func port(
-    _ packet: borrowing Packet,
-    _ context: RuleContext,
-    _ isSource: Bool
-  ) -> UInt16? {
-    switch context.view.protocol {
-    case 6, 17, 132, 136:
-      guard context.hasPorts else { return nil }
-      return isSource ? context.sourcePort : context.destinationPort
-    case 1:
-      guard !context.view.isLaterFragment, context.view.transportLength >= 8 else { return nil }
-      return packet.u16(at: context.view.transport)
-    default: return 0
-    }
-  }
-
   // MARK: SET
 
-  /// Carries out `-j SET`.
-  func change(
-    _ target: SetTarget,
-    _ packet: borrowing Packet,
-    _ context: RuleContext
-  ) {
+  /// Carries out `-j SET`; an entry that was mapped gives the mark and priority that it asks for.
+  func change(_ target: SetTarget, _ subject: SetSubject) -> SetElement? {
     if let reference = target.add, let set = sets[reference.name] {
       var information = SetExtension()
       if set.options.timeout != nil { information.timeout = target.timeout }
       information.packets = 1
-      information.bytes = UInt64(packet.count)
-      change(set, reference.sources, packet, context) { member, key throws(SetError) in
+      information.bytes = subject.length
+      change(set, reference.sources, subject) { member, key throws(SetError) in
         try member.add(key, noMatch: false, information, exist: target.exists)
       }
     }
     if let reference = target.delete, let set = sets[reference.name] {
-      change(set, reference.sources, packet, context) { member, key throws(SetError) in
+      change(set, reference.sources, subject) { member, key throws(SetError) in
         try member.delete(key)
       }
     }
-    if let reference = target.map, let set = sets[reference.name] {
-      map(set, reference.sources, target, packet, context)
+    guard let reference = target.map, let set = sets[reference.name] else { return nil }
+    set.lastFound = nil
+    let visit = IPSet.Visit(bytes: subject.length, counts: false)
+    guard ask(set, reference.sources, subject, visit, countsMembers: false) == .member else {
+      return nil
     }
+    return set.lastFound
   }
 
   /// Changes a set, or the first of a list that takes the change.
   private func change(
     _ set: IPSet,
     _ sources: [Bool],
-    _ packet: borrowing Packet,
-    _ context: RuleContext,
+    _ subject: SetSubject,
     _ body: (IPSet, SetKey) throws(SetError) -> Void
   ) {
     let now = simulation.now.nanoseconds
@@ -212,7 +193,7 @@ extension Netfilter {
       set.type.method == .list
       ? set.members.filter { $0.deadline > now }.compactMap { sets[$0.member] } : [set]
     for candidate in candidates {
-      guard var key = key(for: candidate, sources, packet, context, isTest: false) else { continue }
+      guard var key = key(for: candidate, sources, subject, isTest: false) else { continue }
       let word = key.word
       if candidate.type.isLastPartOptional { key.word = 0 }
       do throws(SetError) {
@@ -226,24 +207,6 @@ extension Netfilter {
         continue
       }
     }
-  }
-
-  private func map(
-    _ set: IPSet,
-    _ sources: [Bool],
-    _ target: SetTarget,
-    _ packet: borrowing Packet,
-    _ context: RuleContext
-  ) {
-    set.lastFound = nil
-    let visit = IPSet.Visit(bytes: UInt64(packet.count), counts: false)
-    guard ask(set, sources, packet, context, visit, countsMembers: false) == .member,
-      let found = set.lastFound
-    else { return }
-    if target.mapsMark {
-      packet.metadata.mark = (packet.metadata.mark & ~found.markMask) ^ found.mark
-    }
-    if target.mapsPriority { packet.metadata.priority = found.priority }
   }
 }
 

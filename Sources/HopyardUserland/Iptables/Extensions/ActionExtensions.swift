@@ -371,10 +371,17 @@ final class ClassifyExtension: RuleExtension {
     _ context: ExtensionContext
   ) throws(IptablesFailure) {
     let parts = value.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2, let major = UInt16(parts[0], radix: 16),
-      let minor = UInt16(parts[1], radix: 16)
+    // sscanf %x: what follows the digits does not count, and a larger number loses its front.
+    func number(_ text: Substring) -> UInt32? {
+      let text = text.hasPrefix("0x") || text.hasPrefix("0X") ? text.dropFirst(2) : text
+      let digits = text.prefix(while: \.isHexDigit)
+      guard !digits.isEmpty else { return nil }
+      return UInt32(digits, radix: 16) ?? .max
+    }
+    guard parts.count == 2, parts[0].allSatisfy({ $0.isHexDigit || "xX".contains($0) }),
+      let major = number(parts[0]), let minor = number(parts[1])
     else { throw .parameter("Bad class value \"\(value)\"") }
-    result = UInt32(major) << 16 | UInt32(minor)
+    result = major << 16 | minor & 0xffff
   }
 
   override func target(_ context: ExtensionContext) -> Target? { .classify(result) }
@@ -474,6 +481,8 @@ final class SetTargetExtension: RuleExtension {
     case 0...2:
       guard let second else { throw .parameter("--\(option.name) requires two args.") }
       self.second = nil
+      let isSet = [result.add, result.delete, result.map][option.id] != nil
+      guard !isSet else { throw .parameter("--\(option.name) can be specified only once") }
       let reference = SetTarget.Reference(value, sources: try SetText.sources(second))
       switch option.id {
       case 0: result.add = reference
@@ -495,6 +504,26 @@ final class SetTargetExtension: RuleExtension {
   override func check(_ context: ExtensionContext) throws(IptablesFailure) {
     guard result.add != nil || result.delete != nil || result.map != nil else {
       throw .parameter("You must specify either `--add-set' or `--del-set' or `--map-set'")
+    }
+    if result.add == nil {
+      if result.exists {
+        throw .parameter("Flag `--exist' can be used with `--add-set' only")
+      }
+      if result.timeout != nil {
+        throw .parameter("Option `--timeout' can be used with `--add-set' only")
+      }
+    }
+    let flags = [
+      ("map-mark", result.mapsMark), ("map-prio", result.mapsPriority),
+      ("map-queue", result.mapsQueue),
+    ]
+    if result.map == nil, let flag = flags.first(where: \.1) {
+      throw .parameter("Flag `--\(flag.0)' can be used with `--map-set' only")
+    }
+    if result.map != nil, !flags.contains(where: \.1) {
+      throw .parameter(
+        "You must specify flags `--map-mark' or '--map-prio` or `--map-queue'"
+      )
     }
   }
 

@@ -339,22 +339,44 @@ final class StringExtension: RuleExtension {
 
   /// Text in which bytes stand between bars in hexadecimal: `ab|0d 0a|`.
   private static func hexadecimal(_ text: String) throws(IptablesFailure) -> [UInt8] {
+    let input = Array(text.utf8)
+    guard !input.isEmpty else { throw .parameter("STRING must contain at least one char") }
     var bytes: [UInt8] = []
     var inBlock = false
-    var rest = Array(text.utf8)[...]
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "\\"), !inBlock, let next = rest.popFirst() {
-        bytes.append(next)
-      } else if byte == UInt8(ascii: "|") {
+    var index = 0
+    func byte(_ index: Int) -> UInt8 { index < input.count ? input[index] : 0 }
+    func digit(_ index: Int) throws(IptablesFailure) -> UInt8 {
+      let text = String(decoding: [input[index]], as: UTF8.self)
+      guard let value = UInt8(text, radix: 16) else {
+        throw .parameter("Invalid hex char '\(text)'")
+      }
+      return value
+    }
+    while index < input.count {
+      var isLiteral = false
+      if input[index] == UInt8(ascii: "\\") {
+        guard !inBlock else { throw .parameter("Cannot include literals in hex data") }
+        isLiteral = true
+      } else if input[index] == UInt8(ascii: "|") {
         inBlock.toggle()
+        if inBlock { while byte(index + 1) == UInt8(ascii: " ") { index += 1 } }
+        index += 1
+        if index >= input.count { break }
+      }
+      if isLiteral {
+        guard index + 1 < input.count else {
+          throw .parameter("Bad literal placement at end of string")
+        }
+        bytes.append(input[index + 1])
+        index += 2
       } else if inBlock {
-        if byte == UInt8(ascii: " ") { continue }
-        guard let next = rest.popFirst(),
-          let value = UInt8(String(decoding: [byte, next], as: UTF8.self), radix: 16)
-        else { throw .parameter("Invalid hex block") }
-        bytes.append(value)
+        guard index + 1 < input.count else { throw .parameter("Odd number of hex digits") }
+        guard index + 2 < input.count else { throw .parameter("Invalid hex block") }
+        bytes.append(try digit(index) << 4 | (try digit(index + 1)))
+        index += byte(index + 2) == UInt8(ascii: " ") ? 3 : 2
       } else {
-        bytes.append(byte)
+        bytes.append(input[index])
+        index += 1
       }
       guard bytes.count <= 128 else { throw .parameter("STRING too long \"\(text)\"") }
     }

@@ -138,7 +138,13 @@ final class OwnerExtension: RuleExtension {
     }
   }
 
-  override func match(_ context: ExtensionContext) -> Match? { .owner(result) }
+  override func match(_ context: ExtensionContext) throws(IptablesFailure) -> Match? {
+    for range in [result.user, result.group] {
+      guard let range, range.lower > range.upper else { continue }
+      throw .batch(["Invalid argument"])
+    }
+    return .owner(result)
+  }
 }
 
 /// `-m physdev`.

@@ -25,9 +25,25 @@ enum RateText {
     return (scale * seconds / rate, isTooFast)
   }
 
+  /// The seconds of the unit behind a rate that ``parse(_:scale:)`` took.
+  static func seconds(ofRate text: String) -> UInt32 {
+    guard let slash = text.firstIndex(of: "/") else { return 1 }
+    let word = text[text.index(after: slash)...].lowercased()
+    return UInt32(units.first { $0.name.hasPrefix(word) }?.seconds ?? 1)
+  }
+
   /// The text of an interval, with the shortest unit in which it is exact or near enough.
   static func text(_ interval: UInt64, scale: UInt64) -> String {
     guard interval > 0 else { return "1/sec" }
+    let unit = unit(of: interval, scale: scale)
+    return "\(unit.seconds * scale / interval)/\(unit.text)"
+  }
+
+  /// The unit in which an interval is printed.
+  static func unit(
+    of interval: UInt64,
+    scale: UInt64
+  ) -> (name: String, text: String, seconds: UInt64) {
     // From days down to seconds, as long as the shorter unit still says it well.
     var index = units.count - 1
     while index > 0 {
@@ -35,8 +51,7 @@ enum RateText {
       if interval > shorter || shorter / interval < shorter % interval { break }
       index -= 1
     }
-    let unit = units[index]
-    return "\(unit.seconds * scale / interval)/\(unit.text)"
+    return units[index]
   }
 }
 
@@ -251,7 +266,11 @@ final class RecentExtension: RuleExtension {
 /// `-m hashlimit`.
 final class HashLimitExtension: RuleExtension {
   private var result: HashLimitMatch
-  private var byteBurst: UInt64 = 0
+  private var byteBurst: UInt64?
+  private var hasRate = false
+  private var expiry: UInt32?
+  /// The seconds of the unit in which the rate was given: how long an idle bucket is kept.
+  private var unit: UInt32 = 1
 
   /// Rates are kept as parts of 1,000,000 of a second.
   static let scale: UInt64 = 1_000_000
@@ -298,6 +317,7 @@ final class HashLimitExtension: RuleExtension {
     switch option.id {
     case 0, 1:
       result.isAbove = (option.id == 1) != inverted
+      hasRate = true
       if let bytes = Self.byteRate(value) {
         result.countsBytes = true
         result.average = bytes
@@ -308,6 +328,7 @@ final class HashLimitExtension: RuleExtension {
       }
       guard !isTooFast, interval > 0 else { throw .parameter("Rate too fast \"\(value)\"") }
       result.average = interval
+      unit = RateText.seconds(ofRate: value)
     case 2, 3:
       let length = UInt8(
         truncatingIfNeeded: try number(value, option, 0...UInt64(context.family.addressBits))
@@ -327,11 +348,12 @@ final class HashLimitExtension: RuleExtension {
           "bad value for option \"--hashlimit-burst\", or out of range (1-1000000)."
         )
       }
+      byteBurst = burst
       result.burst = burst
     case 5: result.size = try number32()
     case 6: result.maximum = try number32()
     case 7: result.collectionInterval = try number32()
-    case 8: result.expiry = try number32()
+    case 8: expiry = try number32()
     case 9:
       for word in value.split(separator: ",") {
         guard let key = Self.keys.first(where: { $0.0 == word.lowercased() }) else {
@@ -357,7 +379,7 @@ final class HashLimitExtension: RuleExtension {
     default: return nil
     }
     let (product, overflow) = number.multipliedReportingOverflow(by: factor)
-    return overflow || product > UInt64(UInt32.max) ? nil : product
+    return overflow || product >> 4 > UInt64(UInt32.max) ? nil : product
   }
 
   /// `512kb/s` as a number of bytes for each second, in steps of 16 as the kernel counts them.
@@ -365,12 +387,27 @@ final class HashLimitExtension: RuleExtension {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 1 || "second".hasPrefix(parts[1]), let bytes = bytes(parts[0]), bytes > 0
     else { return nil }
-    return max(bytes >> 4, 1) << 4
+    return (UInt64(UInt32.max) / max(cost(ofBytes: bytes), 1) - 1) << 4
   }
 
+  /// The kernel counts a rate by what sixteen bytes cost.
+  static func cost(ofBytes bytes: UInt64) -> UInt64 { UInt64(UInt32.max) / ((bytes >> 4) + 1) }
+
   override func check(_ context: ExtensionContext) throws(IptablesFailure) {
-    guard result.average > 0 else { throw .parameter("You have to specify --hashlimit") }
-    if result.countsBytes { result.burst = byteBurst }
+    guard hasRate else { throw .parameter("You have to specify --hashlimit") }
+    guard result.countsBytes else {
+      result.expiry = expiry ?? unit * 1000
+      return
+    }
+    result.expiry = expiry ?? (byteBurst == nil ? 15_000 : 60_000)
+    result.burst = 0
+    guard let byteBurst else { return }
+    guard byteBurst >= result.average else {
+      throw .parameter("burst cannot be smaller than \(result.average)b")
+    }
+    // As many refills as hold the burst.
+    let average = max(result.average, 1)
+    result.burst = byteBurst / average + (byteBurst % average == 0 ? 0 : 1)
   }
 
   override func match(_ context: ExtensionContext) -> Match? { .hashLimit(result) }
@@ -420,6 +457,10 @@ final class SetMatchExtension: RuleExtension {
       result = SetMatch(value, sources: try SetText.sources(second), inverted: inverted)
     case 1: rest.returnsNoMatch = true
     case 2: rest.skipsCounters = inverted
+    case 3...5 where rest.packets != nil:
+      throw .parameter("only one of the --packets-[eq|lt|gt] is allowed")
+    case 6...8 where rest.bytes != nil:
+      throw .parameter("only one of the --bytes-[eq|lt|gt] is allowed")
     case 3: rest.packets = try counter(.equal)
     case 4: rest.packets = try counter(.less)
     case 5: rest.packets = try counter(.greater)

@@ -39,7 +39,7 @@ struct IPv6Conditions {
   /// Whether the packet meets a match.
   func meets(
     _ match: Match,
-    _ probe: IPv6Probe,
+    _ probe: inout IPv6Probe,
     _ state: UnsafeMutablePointer<MatchState>
   ) throws(IPv6RuleError) -> Bool {
     switch match {
@@ -64,16 +64,32 @@ struct IPv6Conditions {
     case .rate(let wanted): return netfilter.meets(wanted)
     case .cpu(let wanted): return wanted.matches(0)
     case .comment: return true
-    case .fingerprint, .ipvs, .policy, .realm: return match.isMetWithoutSubsystem
+    case .fingerprint, .ipvs, .policy: return match.isMetWithoutSubsystem
+    // An IPv6 route has no realm.
+    case .realm(let wanted): return wanted.matches(0)
     case .controlGroup(let wanted):
       guard probe.owner != nil else { return false }
       switch wanted.group {
       case .classID(let id): return (id == 0) != wanted.inverted
       case .path: return !wanted.inverted
       }
-    case .connectionBytes, .connectionLabel, .connectionLimit, .hashLimit, .recent, .reversePath,
-      .set, .socket, .ttl, .icmp:
-      throw IPv6RuleError(part: "-m \(match.name)", rule: place)
+    case .hashLimit(let wanted): return netfilter.meets(wanted, flow(probe))
+    case .recent(let wanted): return netfilter.meets(wanted, flow(probe))
+    case .set(let wanted):
+      return netfilter.meets(wanted, SetSubject(probe, view, in: netfilter.simulation))
+    case .connectionBytes(let wanted): return meets(wanted, probe)
+    case .connectionLabel(let wanted): return meets(wanted, &probe)
+    case .connectionLimit(let wanted):
+      guard isTracked(probe) else { return false }
+      return (probe.connection.siblings > wanted.limit) != wanted.isUpTo
+    case .reversePath(let wanted): return meets(wanted, probe)
+    case .socket(let wanted):
+      guard let socket = probe.socket, !(wanted.isTransparent && !socket.isTransparent),
+        !(wanted.noWildcard && socket.isWildcard)
+      else { return false }
+      if wanted.restoresMark { probe.mark = socket.mark }
+      return true
+    case .ttl, .icmp: throw IPv6RuleError(part: "-m \(match.name)", rule: place)
     default:
       return probe.bytes.withUnsafeBytes { meetsBytes(match, $0) }
     }
@@ -108,9 +124,10 @@ struct IPv6Conditions {
       else { return false }
       return (type == wanted.type && wanted.codes.contains(code)) != wanted.inverted
     case .tcpMSS(let wanted):
-      guard view.protocol == 6, !view.isLaterFragment, let option = tcpOption(2, data),
-        data.u8(option + 1) == 4, let size = data.u16(option + 2)
-      else { return false }
+      guard view.protocol == 6, !view.isLaterFragment else { return false }
+      guard let option = tcpOption(2, data), data.u8(option + 1) == 4,
+        let size = data.u16(option + 2)
+      else { return wanted.inverted }
       return wanted.matches(UInt32(size))
     case .ecn(let wanted):
       return wanted.accepts(
@@ -191,10 +208,12 @@ struct IPv6Conditions {
     switch match {
     case .state(let wanted):
       return !wanted.states.isDisjoint(with: probe.states) != wanted.inverted
-    case .conntrack(let wanted): return try meets(wanted, probe)
+    case .conntrack(let wanted): return meets(wanted, probe)
     case .connectionMark(let wanted):
       return isTracked(probe) && wanted.matches(probe.connectionMark)
-    case .helper(let wanted): return isTracked(probe) && wanted.inverted
+    case .helper(let wanted):
+      guard isTracked(probe), let helper = probe.connection.helper else { return wanted.inverted }
+      return (wanted.name.isEmpty || wanted.name.hasPrefix(helper)) != wanted.inverted
     case .cluster(let wanted):
       guard isTracked(probe) else { return false }
       let source = probe.isReply ? view.destination : view.source
@@ -229,7 +248,10 @@ struct IPv6Conditions {
       let identifier = (high << 40 | 0xfffe << 24 | low) ^ 0x0200_0000_0000_0000
       return UInt64(truncatingIfNeeded: view.source) == identifier
     case .packetType(let wanted):
-      return (probe.type.rawValue == wanted.kind.rawValue) != wanted.inverted
+      let type =
+        probe.type != .loopback
+        ? probe.type : view.destination >> 120 == 0xff ? PacketType.multicast : .broadcast
+      return (type.rawValue == wanted.kind.rawValue) != wanted.inverted
     case .physicalDevice(let wanted):
       // The packet is not one that a bridge passes on.
       if wanted.isBridged == true || wanted.isIn == true || wanted.isOut == true { return false }
@@ -241,7 +263,7 @@ struct IPv6Conditions {
     }
   }
 
-  private func isTracked(_ probe: IPv6Probe) -> Bool {
+  func isTracked(_ probe: IPv6Probe) -> Bool {
     probe.states.isDisjoint(with: [.invalid, .untracked])
   }
 
@@ -252,27 +274,6 @@ struct IPv6Conditions {
       return .local
     }
     return .unicast
-  }
-
-  private func meets(_ wanted: ConntrackMatch, _ probe: IPv6Probe) throws(IPv6RuleError) -> Bool {
-    if let states = wanted.states,
-      !states.states.isDisjoint(with: probe.states) == states.inverted
-    {
-      return false
-    }
-    if wanted == ConntrackMatch(states: wanted.states) { return true }
-    guard isTracked(probe) else { return false }
-    if let direction = wanted.direction, (direction == .reply) != probe.isReply { return false }
-    if let number = wanted.protocol, !number.matches(view.protocol) { return false }
-    var rest = wanted
-    rest.states = nil
-    rest.direction = nil
-    rest.protocol = nil
-    // The other options ask for tuples and times, which the probe does not know.
-    guard rest == ConntrackMatch() else {
-      throw IPv6RuleError(part: "-m conntrack with addresses, ports, status or expiry", rule: place)
-    }
-    return true
   }
 
   // MARK: What remembers

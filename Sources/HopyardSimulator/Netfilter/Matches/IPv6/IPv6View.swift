@@ -195,3 +195,16 @@ extension SegmentRoutingMatch {
     return true
   }
 }
+
+extension IPv6View {
+  /// The ports, where there are any.
+  func ports(_ bytes: [UInt8]) -> (source: UInt16, destination: UInt16)? {
+    guard [6, 17, 33, 132, 136].contains(`protocol`), !isLaterFragment,
+      transport + 4 <= min(totalLength, bytes.count)
+    else { return nil }
+    func word(_ offset: Int) -> UInt16 {
+      UInt16(bytes[transport + offset]) << 8 | UInt16(bytes[transport + offset + 1])
+    }
+    return (word(0), word(2))
+  }
+}

@@ -48,8 +48,12 @@ extension IPv6Walk {
       guard let own else { throw IPv6RuleError(part: "-j REDIRECT without addresses", rule: place) }
       try translate(own, ports.ports?.first, isSource: false, view, &probe)
       return .accepted
-    // The source address of the route is not known; what passes is the packet as it is.
-    case .masquerade: return .accepted
+    case .masquerade(let wanted):
+      // Without an address of the device the packet passes as it is.
+      if let own = probe.sourceAddress {
+        try translate(own.rawValue, wanted.ports?.first, isSource: true, view, &probe)
+      }
+      return .accepted
     case .sourcePrefix(let prefix):
       guard setAddress(prefix.translated(view.source), isSource: true, view, &probe) else {
         return .dropped(place)
@@ -63,8 +67,21 @@ extension IPv6Walk {
     case .audit, .checksumFill, .classify, .connectionSecurityMark, .idleTimer, .led, .log, .nflog,
       .tee, .trace:
       break
-    case .hashMark, .tcpMSS, .stripTCPOptions, .set, .tproxy, .securityMark, .synproxy, .ecn,
-      .ttl:
+    case .set(let wanted):
+      let subject = SetSubject(probe, view, in: netfilter.simulation)
+      if let entry = netfilter.change(wanted, subject), wanted.mapsMark {
+        probe.mark = (probe.mark & ~entry.markMask) ^ entry.mark
+      }
+    case .tproxy(let proxy):
+      // The packet is for the proxy's socket, or goes nowhere.
+      guard view.ports(probe.bytes) != nil, probe.socket != nil else { return .dropped(place) }
+      probe.mark = (probe.mark & ~proxy.mask) ^ proxy.mark
+      return .accepted
+    case .tcpMSS(let change):
+      guard changeMSS(change, view, &probe) else { return .dropped(place) }
+    case .stripTCPOptions(let options):
+      guard strip(options, view, &probe) else { return .dropped(place) }
+    case .hashMark, .securityMark, .synproxy, .ecn, .ttl:
       throw IPv6RuleError(part: "-j \(target?.name ?? "")", rule: place)
     }
     return nil

@@ -159,7 +159,7 @@ struct IPv6Walk {
     for (number, match) in rule.matches.enumerated() {
       let isMet = try IPv6Conditions(netfilter, hook, view, place).meets(
         match,
-        probe,
+        &probe,
         states + number
       )
       if !isMet { return false }
