@@ -20,11 +20,13 @@ public enum WellKnownServices {
   public static func guess(port: UInt16, _ ipProtocol: IPProtocol, image: String = "")
     -> ServiceProtocol
   {
-    let name = baseName(ofImage: image)
     if ipProtocol == .udp { return port == 53 ? .dns : .echo }
     if ipProtocol != .tcp { return .echo }
-    for (word, port_, service) in imageServices where name.contains(word) && port == port_ {
-      return service
+    if imageServices.contains(where: { $0.1 == port }) {
+      let name = baseName(ofImage: image)
+      for (word, port_, service) in imageServices where port == port_ && name.contains(word) {
+        return service
+      }
     }
     return ports[port] ?? .echo
   }

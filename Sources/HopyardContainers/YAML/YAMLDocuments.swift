@@ -25,7 +25,8 @@ public enum YAMLDocuments {
     var documents: [YAMLNode] = []
     var converter = Converter(file: file, limit: limit)
     do {
-      let parser = try Yams.Parser(yaml: text)
+      // What a plain scalar means is decided by who reads it, so nothing is resolved here.
+      let parser = try Yams.Parser(yaml: text, resolver: .basic)
       while let root = try parser.nextRoot() {
         let node = try converter.convert(root, depth: 0)
         if !node.isNull { documents.append(node) }

@@ -128,27 +128,28 @@ public final class ProbedPacket {
     _ variant: RulesetVariant,
     at hook: Hook
   ) {
-    let instances = namespace.netfilter.makeInstances(of: table, variant)
+    let instance = namespace.netfilter.instance(of: table, variant)
     guard let number = table.table.index(of: name), var current = packet.take()
     else {
       verdict = nil
       return
     }
-    let instance = instances[number]
-    let before = instance.activity.policyCounters(.legacy).packets
+    let activity = table.activity(ofChain: number)
+    let before = activity.policyCounters(.legacy).packets
     let outcome = namespace.netfilter.evaluate(
-      instance.code,
+      ChainStart(code: instance.compiled.codes + number, table: .passUnretained(instance)),
       &current,
       at: hook,
       input: input,
       output: output
     )
+    withExtendedLifetime(instance) {}
     switch outcome {
     case .drop: verdict = .drop(namespace.netfilter.fate)
     case .stolen: verdict = .stolen
     case .accept:
-      let isAtEnd = instance.activity.policyCounters(.legacy).packets != before
-      verdict = isAtEnd && instance.compiled.chain.hook == nil ? nil : .accept
+      let isAtEnd = activity.policyCounters(.legacy).packets != before
+      verdict = isAtEnd && table.table.chains[number].hook == nil ? nil : .accept
     }
     packet = consume current
   }

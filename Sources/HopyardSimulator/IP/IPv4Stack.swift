@@ -8,8 +8,7 @@ struct RouteDecision {
   var nextHop: UInt32
   /// The route's type: unicast, local, broadcast or multicast.
   var type: RouteType
-  /// The largest packet the route takes.
-  var mtu: Int
+  private var storedMTU: Int32
   /// Whether that MTU may not be lowered or discovered.
   var isMTULocked = false
   /// Whether the next hop is a router.
@@ -20,6 +19,12 @@ struct RouteDecision {
   var destination: UInt32 = 0
   /// Whether this host takes group and broadcast packets of its own that leave by the route.
   var listensItself = false
+
+  /// The largest packet the route takes.
+  var mtu: Int {
+    @inline(__always) get { Int(storedMTU) }
+    @inline(__always) set { storedMTU = Int32(clamping: newValue) }
+  }
 
   /// The device to leave by.
   var device: NetworkDevice {
@@ -37,7 +42,7 @@ struct RouteDecision {
     deviceReference = .passUnretained(device)
     self.nextHop = nextHop
     self.type = type
-    self.mtu = mtu
+    storedMTU = Int32(clamping: mtu)
     self.usesGateway = usesGateway
     self.source = source
   }

@@ -1,12 +1,15 @@
 /// The memory of packets: slots with headroom, reused without allocation.
 ///
-/// Two sizes: one for frames up to an Ethernet MTU and one for everything up to 64 KiB and more.
+/// Three sizes: one for what is short, as requests for addresses and handshakes are, one for frames
+/// up to an Ethernet MTU, and one for everything up to 64 KiB and more.
 public final class PacketPool {
   /// Free bytes in front of a new packet's first byte, for headers that are pushed later.
   public static let headroom = 192
+  static let shortCapacity = 512
   static let smallCapacity = 2048
   static let largeCapacity = 66_560
 
+  @exclusivity(unchecked) private var freeShort: UnsafeMutablePointer<PacketSlot>?
   @exclusivity(unchecked) private var freeSmall: UnsafeMutablePointer<PacketSlot>?
   @exclusivity(unchecked) private var freeLarge: UnsafeMutablePointer<PacketSlot>?
   private var chunks: [UnsafeMutableRawPointer] = []
@@ -25,13 +28,18 @@ public final class PacketPool {
   func make(count: Int, headroom: Int = PacketPool.headroom) -> Packet {
     let needed = headroom &+ count
     let slot: UnsafeMutablePointer<PacketSlot>
-    if needed <= Self.smallCapacity {
-      if freeSmall == nil { addChunk(large: false) }
+    // A short packet may still grow by an option or two.
+    if needed <= Self.shortCapacity &- 64 {
+      if freeShort == nil { addChunk(Self.shortCapacity) }
+      slot = freeShort.unsafelyUnwrapped
+      freeShort = slot.pointee.next
+    } else if needed <= Self.smallCapacity {
+      if freeSmall == nil { addChunk(Self.smallCapacity) }
       slot = freeSmall.unsafelyUnwrapped
       freeSmall = slot.pointee.next
     } else {
       precondition(needed <= Self.largeCapacity, "a packet longer than any slot")
-      if freeLarge == nil { addChunk(large: true) }
+      if freeLarge == nil { addChunk(Self.largeCapacity) }
       slot = freeLarge.unsafelyUnwrapped
       freeLarge = slot.pointee.next
     }
@@ -46,7 +54,10 @@ public final class PacketPool {
   @inline(__always)
   func release(_ slot: UnsafeMutablePointer<PacketSlot>) {
     outstanding &-= 1
-    if slot.pointee.capacity == Int32(Self.smallCapacity) {
+    if slot.pointee.capacity == Int32(Self.shortCapacity) {
+      slot.pointee.next = freeShort
+      freeShort = slot
+    } else if slot.pointee.capacity == Int32(Self.smallCapacity) {
       slot.pointee.next = freeSmall
       freeSmall = slot
     } else {
@@ -55,10 +66,10 @@ public final class PacketPool {
     }
   }
 
-  private func addChunk(large: Bool) {
-    let capacity = large ? Self.largeCapacity : Self.smallCapacity
+  private func addChunk(_ capacity: Int) {
     let stride = (MemoryLayout<PacketSlot>.size + capacity + 63) & ~63
-    let number = large ? 8 : 64
+    let number = capacity == Self.largeCapacity ? 8 : 64
+    var free: UnsafeMutablePointer<PacketSlot>?
     let chunk = UnsafeMutableRawPointer.allocate(byteCount: stride * number, alignment: 64)
     chunks.append(chunk)
     for index in (0..<number).reversed() {
@@ -67,10 +78,16 @@ public final class PacketPool {
         to: PacketSlot(
           pool: self,
           capacity: Int32(capacity),
-          next: large ? freeLarge : freeSmall
+          next: free
         )
       )
-      if large { freeLarge = slot } else { freeSmall = slot }
+      free = slot
+    }
+    // Only an empty list comes here.
+    switch capacity {
+    case Self.shortCapacity: freeShort = free
+    case Self.smallCapacity: freeSmall = free
+    default: freeLarge = free
     }
   }
 }

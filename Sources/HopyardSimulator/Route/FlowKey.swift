@@ -25,6 +25,17 @@ public struct FlowKey<Address: RoutableAddress>: Hashable, Sendable {
   /// The destination port, 0 if there is none.
   public var destinationPort: UInt16
 
+  /// Whether two keys are the same in everything, addresses first.
+  @inline(__always)
+  public static func == (left: Self, right: Self) -> Bool {
+    left.destination == right.destination && left.source == right.source
+      && left.inputIfindex == right.inputIfindex && left.mark == right.mark
+      && left.tos == right.tos && left.outputIfindex == right.outputIfindex
+      && left.scope == right.scope && left.ipProtocol == right.ipProtocol
+      && left.uid == right.uid && left.sourcePort == right.sourcePort
+      && left.destinationPort == right.destinationPort
+  }
+
   /// Makes a key.
   public init(
     destination: Address,

@@ -58,6 +58,7 @@ public final class FileSystem {
 
   /// The path without `.`, `..` and doubled slashes.
   public static func normal(_ path: String, in directory: String = "/") -> String {
+    if isNormal(path) { return path }
     var parts: [Substring] = []
     let whole = path.hasPrefix("/") ? path : directory + "/" + path
     for part in whole.split(separator: "/") {
@@ -69,6 +70,19 @@ public final class FileSystem {
       }
     }
     return "/" + parts.joined(separator: "/")
+  }
+
+  /// Whether a path is absolute and has no `.`, no `..` and no slash too many.
+  private static func isNormal(_ path: String) -> Bool {
+    guard path.utf8.first == 0x2F else { return false }
+    if path.utf8.count == 1 { return true }
+    var previous: UInt8 = 0
+    for byte in path.utf8 {
+      // What begins with a dot is looked at more closely.
+      if previous == 0x2F && (byte == 0x2F || byte == 0x2E) { return false }
+      previous = byte
+    }
+    return previous != 0x2F
   }
 
   /// The virtual tree that shows a path, and the path in it.
@@ -84,19 +98,19 @@ public final class FileSystem {
 
   private func node(_ path: String) throws(Errno) -> Node {
     var node = root
-    for part in path.split(separator: "/") {
+    for part in path.utf8.split(separator: 0x2F) {
       guard let entries = node.entries else { throw .notDirectory }
-      guard let next = entries[String(part)] else { throw .noSuchFile }
+      guard let next = entries[String(Substring(part))] else { throw .noSuchFile }
       node = next
     }
     return node
   }
 
   private func parent(_ path: String) throws(Errno) -> (node: Node, name: String) {
-    guard let slash = path.lastIndex(of: "/"), path != "/" else { throw .isDirectory }
+    guard let slash = path.utf8.lastIndex(of: 0x2F), path != "/" else { throw .isDirectory }
     let directory = try node(String(path[..<slash]))
     guard directory.entries != nil else { throw .notDirectory }
-    return (directory, String(path[path.index(after: slash)...]))
+    return (directory, String(path[path.utf8.index(after: slash)...]))
   }
 
   /// What a path names; nil when there is nothing.
@@ -221,7 +235,8 @@ public final class FileSystem {
     if virtual(path) != nil { throw .notPermitted }
     if withParents {
       var node = root
-      for part in path.split(separator: "/") {
+      for part in path.utf8.split(separator: 0x2F) {
+        let part = Substring(part)
         guard node.entries != nil else { throw .notDirectory }
         if let next = node.entries?[String(part)] {
           node = next

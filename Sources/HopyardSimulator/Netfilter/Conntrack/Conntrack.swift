@@ -83,6 +83,8 @@ public final class Conntrack {
   @exclusivity(unchecked) var expectations: [ConntrackExpectation] = []
   /// What the FTP helper remembers of control connections.
   @exclusivity(unchecked) var ftpLines = FTPLines()
+  /// What was counted of connections, by their serial numbers; few rulesets ask for it.
+  @exclusivity(unchecked) var accounts: [UInt32: ConntrackAccount] = [:]
   @exclusivity(unchecked) var listeners: [(id: Int, body: (ConntrackEvent) -> Void)] = []
   @exclusivity(unchecked) private var lingeringSlots = LingeringSlots()
   @exclusivity(unchecked) private var sweep: UInt32 = 0
@@ -292,7 +294,16 @@ public final class Conntrack {
       entry.pointee.deadline =
         status.contains(.confirmed) ? core.now.nanoseconds &+ duration : duration
     }
-    if status.contains(.accounted) { entry.pointee.account(direction, bytes: length) }
+    if status.contains(.accounted) { account(entry, direction, bytes: length) }
+  }
+
+  /// Counts a packet of a connection whose packets are counted.
+  func account(
+    _ entry: UnsafeMutablePointer<Entry>,
+    _ direction: ConntrackDirection,
+    bytes length: Int
+  ) {
+    accounts[entry.pointee.serial, default: ConntrackAccount()].count(direction, bytes: length)
   }
 
   /// Puts the connection of a packet that leaves or is delivered into the table.
@@ -381,6 +392,8 @@ public final class Conntrack {
 
   private func discard(_ index: UInt32) {
     sources.remove(index, in: table)
+    let entry = table.entry(index)
+    if entry.pointee.status.contains(.accounted) { accounts[entry.pointee.serial] = nil }
     table.release(index)
   }
 
@@ -471,7 +484,7 @@ public final class Conntrack {
     let isNew = !entry.pointee.changes.isDisjoint(with: [.new, .related])
     let event = ConntrackEvent(
       kind: isNew ? .new : .update,
-      record: ConntrackRecord(entry.pointee, at: core.now),
+      record: record(entry),
       byUserspace: false,
       process: 0
     )
@@ -482,7 +495,7 @@ public final class Conntrack {
     guard !listeners.isEmpty, settings.events != 0 else { return }
     let event = ConntrackEvent(
       kind: .destroy,
-      record: ConntrackRecord(entry.pointee, at: core.now),
+      record: record(entry),
       byUserspace: byUserspace,
       process: remover
     )

@@ -61,10 +61,31 @@ public enum ConntrackHelper: UInt8, Sendable, CaseIterable {
   }
 }
 
-/// A tracked connection; plain memory, under 256 bytes.
+/// Packets and bytes of both directions of a connection.
+struct ConntrackAccount {
+  var packets: (UInt64, UInt64) = (0, 0)
+  var bytes: (UInt64, UInt64) = (0, 0)
+
+  @inline(__always)
+  mutating func count(_ direction: ConntrackDirection, bytes length: Int) {
+    if direction == .original {
+      packets.0 &+= 1
+      bytes.0 &+= UInt64(truncatingIfNeeded: length)
+    } else {
+      packets.1 &+= 1
+      bytes.1 &+= UInt64(truncatingIfNeeded: length)
+    }
+  }
+}
+
+/// A tracked connection; plain memory, two cache lines for IPv4.
+///
+/// The small fields stand where the tuples leave a byte.
 struct ConntrackEntry<Address: AddressWord> {
   var original: ConntrackTuple<Address>
+  var helper: UInt8 = 0
   var reply: ConntrackTuple<Address>
+  var changes: ConntrackChanges = []
   var status: ConnectionFacts = []
   var mark: UInt32 = 0
   /// When it expires; before confirmation, how long it will live.
@@ -72,20 +93,13 @@ struct ConntrackEntry<Address: AddressWord> {
   var generation: UInt32 = 0
   /// Its number in order of creation.
   var serial: UInt32 = 0
-  var changes: ConntrackChanges = []
-  var helper: UInt8 = 0
+  /// Neighbours in the list of translated sources, as index + 1.
+  var nextBySource: UInt32 = 0
+  var previousBySource: UInt32 = 0
   /// The device of MASQUERADE, as a global number; 0 for none.
   var masqueradeDevice: UInt32 = 0
   /// The connection that announced this one, as index + 1.
   var master: UInt32 = 0
-  /// Neighbours in the list of translated sources, as index + 1.
-  var nextBySource: UInt32 = 0
-  var previousBySource: UInt32 = 0
-  /// Packets and bytes of both directions.
-  var packets: (UInt64, UInt64) = (0, 0)
-  var bytes: (UInt64, UInt64) = (0, 0)
-  /// When a two-way UDP flow counts as a stream.
-  var streamStart: Int64 = 0
   var tcp = TCPTracking()
 
   init(original: ConntrackTuple<Address>, reply: ConntrackTuple<Address>) {
@@ -98,14 +112,15 @@ struct ConntrackEntry<Address: AddressWord> {
     direction == .original ? original : reply
   }
 
-  @inline(__always)
-  mutating func account(_ direction: ConntrackDirection, bytes length: Int) {
-    if direction == .original {
-      packets.0 &+= 1
-      bytes.0 &+= UInt64(truncatingIfNeeded: length)
-    } else {
-      packets.1 &+= 1
-      bytes.1 &+= UInt64(truncatingIfNeeded: length)
+  /// When a two-way UDP flow counts as a stream; it stands where a TCP connection keeps what its
+  /// last segment said.
+  var streamStart: Int64 {
+    @inline(__always) get {
+      Int64(bitPattern: UInt64(tcp.lastSequence) &<< 32 | UInt64(tcp.lastAck))
+    }
+    @inline(__always) set {
+      tcp.lastSequence = UInt32(truncatingIfNeeded: newValue &>> 32)
+      tcp.lastAck = UInt32(truncatingIfNeeded: newValue)
     }
   }
 }

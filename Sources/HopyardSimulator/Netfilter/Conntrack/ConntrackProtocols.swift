@@ -205,7 +205,7 @@ extension Conntrack {
       if segment.isRST, entry.pointee.status.contains(.confirmed) {
         // Refused: there was no connection.
         if entry.pointee.status.contains(.accounted) {
-          entry.pointee.account(direction, bytes: view.totalLength)
+          account(entry, direction, bytes: view.totalLength)
         }
         kill(handle.index)
         return .valid
@@ -213,7 +213,7 @@ extension Conntrack {
       if kind == .syn, oldState == .synSent, newState == .synSent {
         // A repeated SYN does not prolong the entry.
         if entry.pointee.status.contains(.accounted) {
-          entry.pointee.account(direction, bytes: view.totalLength)
+          account(entry, direction, bytes: view.totalLength)
         }
         return .valid
       }

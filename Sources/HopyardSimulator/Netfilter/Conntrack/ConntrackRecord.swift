@@ -60,14 +60,18 @@ public struct ConntrackRecord: Hashable, Sendable {
   /// Whether packets and bytes are counted.
   public var isAccounted: Bool
 
-  init(_ entry: ConntrackEntry<UInt32>, at now: Instant) {
+  init(_ entry: ConntrackEntry<UInt32>, _ account: ConntrackAccount, at now: Instant) {
     `protocol` = IPProtocol(rawValue: entry.original.protocol)
     original = ConntrackTupleRecord(
       entry.original,
-      packets: entry.packets.0,
-      bytes: entry.bytes.0
+      packets: account.packets.0,
+      bytes: account.bytes.0
     )
-    reply = ConntrackTupleRecord(entry.reply, packets: entry.packets.1, bytes: entry.bytes.1)
+    reply = ConntrackTupleRecord(
+      entry.reply,
+      packets: account.packets.1,
+      bytes: account.bytes.1
+    )
     status = entry.status
     mark = entry.mark
     let left = entry.deadline - now.nanoseconds
@@ -163,12 +167,21 @@ extension Conntrack {
     return table.count
   }
 
+  /// A connection for people.
+  func record(_ entry: UnsafeMutablePointer<Entry>) -> ConntrackRecord {
+    ConntrackRecord(entry.pointee, account(of: entry.pointee), at: core.now)
+  }
+
+  /// What was counted of a connection.
+  func account(of entry: Entry) -> ConntrackAccount {
+    guard entry.status.contains(.accounted) else { return ConntrackAccount() }
+    return accounts[entry.serial] ?? ConntrackAccount()
+  }
+
   /// The connections in order of their beginning.
   public func records() -> [ConntrackRecord] {
     expire()
-    return table.confirmedIndices().map {
-      ConntrackRecord(table.entry($0).pointee, at: core.now)
-    }
+    return table.confirmedIndices().map { record(table.entry($0)) }
   }
 
   /// Removes the connections for which `isWanted` is true, and returns them as they were.
@@ -181,7 +194,7 @@ extension Conntrack {
     remover = process
     var removed: [ConntrackRecord] = []
     for index in table.confirmedIndices() {
-      let record = ConntrackRecord(table.entry(index).pointee, at: core.now)
+      let record = record(table.entry(index))
       guard isWanted(record) else { continue }
       removed.append(record)
       kill(index, byUserspace: true)
@@ -198,7 +211,7 @@ extension Conntrack {
     var changed: [ConntrackRecord] = []
     for index in table.confirmedIndices() {
       let entry = table.entry(index)
-      var record = ConntrackRecord(entry.pointee, at: core.now)
+      var record = record(entry)
       let before = record
       guard change(&record) else { continue }
       if record.mark != before.mark {

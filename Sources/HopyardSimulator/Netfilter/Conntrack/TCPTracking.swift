@@ -55,19 +55,21 @@ enum TCPSegmentKind: UInt8 {
 ///
 /// The state machine and the window rules are those of Linux's `nf_conntrack_proto_tcp`, which
 /// cites Guido van Rooij, "Real Stateful TCP Packet Filtering in IP Filter".
+///
+/// The fields stand so that the small ones fill what the sides leave.
 struct TCPTracking {
-  var state = ConntrackTCPState.none
-  var lastKind = TCPSegmentKind.none
-  var lastDirection = ConntrackDirection.original
+  var original = TCPSide()
+  var lastWindow: UInt16 = 0
+  var reply = TCPSide()
   var retransmissions: UInt8 = 0
   var lastScale: UInt8 = 0
-  var lastFlags: TCPSide.Flags = []
-  var lastWindow: UInt16 = 0
   var lastSequence: UInt32 = 0
   var lastAck: UInt32 = 0
   var lastEnd: UInt32 = 0
-  var original = TCPSide()
-  var reply = TCPSide()
+  var state = ConntrackTCPState.none
+  var lastKind = TCPSegmentKind.none
+  var lastDirection = ConntrackDirection.original
+  var lastFlags: TCPSide.Flags = []
 
   @inline(__always)
   func side(_ direction: ConntrackDirection) -> TCPSide {

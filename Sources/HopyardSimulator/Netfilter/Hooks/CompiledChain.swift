@@ -84,6 +84,9 @@ struct CompiledRule {
 final class CompiledChain {
   let chain: Chain
   let count: Int
+  /// The number of the chain's name, and those of the names of the chains that rules jump to.
+  let nameNumber: Int32
+  let destinations: ContiguousArray<Int32>
   /// The matches that are not in the flat rules.
   let matches: ContiguousArray<Match>
   /// Interface names that end in `+`, without it.
@@ -93,13 +96,18 @@ final class CompiledChain {
   /// Whether a rule asks for the bytes of connections, which makes the kernel count them.
   let needsAccounting: Bool
   let flat: UnsafeMutablePointer<CompiledRule>
-  /// What translating rules translate to.
-  let ranges: UnsafeMutablePointer<NATRange>
 
   private let memory: ChainMemory
 
-  init(_ chain: Chain, in simulation: Simulation, memory: inout ChainMemory?) {
+  init(
+    _ chain: Chain,
+    _ shared: NetfilterShared,
+    in simulation: Simulation,
+    memory: inout ChainMemory?
+  ) {
     self.chain = chain
+    nameNumber = shared.number(ofName: chain.name)
+    destinations = ContiguousArray(chain.destinations.map { shared.number(ofName: $0) })
     let rules = chain.rules
     count = rules.count
     // A rule is a cache line; the ranges follow the rules.
@@ -111,7 +119,7 @@ final class CompiledChain {
     )
     self.memory = owner
     flat = part.bindMemory(to: CompiledRule.self, capacity: rules.count)
-    ranges = (part + ruleSize).bindMemory(to: NATRange.self, capacity: translating)
+    let ranges = (part + ruleSize).bindMemory(to: NATRange.self, capacity: translating)
     var compiler = ChainCompiler(simulation: simulation, destinations: chain.destinations)
     for (index, rule) in rules.enumerated() {
       (flat + index).initialize(to: compiler.compile(rule))

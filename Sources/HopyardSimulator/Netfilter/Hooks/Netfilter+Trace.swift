@@ -15,15 +15,15 @@ extension Netfilter {
     _ verdict: String,
     before: String? = nil
   ) {
-    let chain = code.pointee.instance.takeUnretainedValue()
-    let rule = chain.compiled.chain.rules[index]
+    let chain = code.pointee.compiled.takeUnretainedValue().chain
+    let rule = chain.rules[index]
     let after = PacketSummary.line(packet)
     let isChanged = before != nil && before != after
     record(
       packet,
       context.hook,
       context.input ?? context.output,
-      table: chain.table.name,
+      table: code.pointee.table.name,
       chain: chain.name,
       rule: index + 1,
       text: shared.describe?(rule) ?? rule.target?.name ?? "",
@@ -41,13 +41,12 @@ extension Netfilter {
     _ context: RuleContext,
     _ isDrop: Bool
   ) {
-    let chain = code.pointee.instance.takeUnretainedValue()
     record(
       packet,
       context.hook,
       context.input ?? context.output,
-      table: chain.table.name,
-      chain: chain.name,
+      table: code.pointee.table.name,
+      chain: code.pointee.name,
       rule: 0,
       text: "policy",
       isDrop ? "drop" : "accept"

@@ -19,13 +19,13 @@ public final class Netfilter {
   private struct Registration {
     let priority: Int
     let function: Function
-    var chain: ChainInstance?
+    var chain: ChainStart?
   }
 
   /// A registration as packets meet it.
   private struct Station {
     let function: Function
-    let chain: UnsafeMutablePointer<ChainCode>?
+    let chain: ChainStart?
   }
 
   @exclusivity(unchecked) unowned(unsafe) let environment: any NetfilterEnvironment
@@ -34,15 +34,15 @@ public final class Netfilter {
   let core: UnsafeMutablePointer<SimulationCore>
   let shared: NetfilterShared
   /// The rules of both families and variants, made when they are asked for.
-  private var rulesets: [Ruleset?] = [nil, nil, nil, nil]
+  private var rulesets: [Ruleset?] = []
   /// The connections, from the moment when a rule or a command first asks for them.
   @exclusivity(unchecked) private(set) var conntrack: Conntrack?
   /// All hooks' stations, one hook after the other, and where each hook's begin.
   @exclusivity(unchecked) private var stations: UnsafeMutablePointer<Station>?
   @exclusivity(unchecked) private var bounds: InlineArray<6, Int> = [0, 0, 0, 0, 0, 0]
   /// Keeps alive what stations point to.
-  private var instances: [ChainInstance] = []
-  @exclusivity(unchecked) var natChains: ContiguousArray<ContiguousArray<ChainInstance>> = []
+  private var instances: [TableInstance] = []
+  @exclusivity(unchecked) var natChains: ContiguousArray<ContiguousArray<ChainStart>> = []
   private var isRegistered = false
   @exclusivity(unchecked) private var isEmpty = true
   @exclusivity(unchecked) private var seenEdits: UInt64 = 0
@@ -69,7 +69,7 @@ public final class Netfilter {
   @exclusivity(unchecked) var recentTables6: [String: RecentTable] = [:]
   @exclusivity(unchecked) var hashLimits6: [String: HashLimitTable] = [:]
   /// The sets that rules ask.
-  public let sets: IPSets
+  public private(set) lazy var sets = IPSets(simulation: simulation)
   /// The estimators of RATEEST by name.
   var rateEstimators: [String: RateEstimator] = [:]
   /// What `-m nfacct` has counted, by name.
@@ -85,7 +85,6 @@ public final class Netfilter {
     core = environment.simulation.core
     shared = simulation.netfilter
     noState = shared.noState
-    sets = IPSets(simulation: simulation)
   }
 
   deinit {
@@ -104,6 +103,7 @@ public final class Netfilter {
   /// The rules of a family and variant.
   public func ruleset(_ family: RuleFamily, _ variant: RulesetVariant) -> Ruleset {
     let index = Int(family.rawValue) * 2 + Int(variant.rawValue)
+    if rulesets.isEmpty { rulesets = [nil, nil, nil, nil] }
     if let known = rulesets[index] { return known }
     let new = Ruleset(family: family, variant: variant, pool: shared.pool)
     rulesets[index] = new
@@ -112,7 +112,7 @@ public final class Netfilter {
 
   /// The rules of a family and variant, if anybody has asked for them before.
   func existingRuleset(_ family: RuleFamily, _ variant: RulesetVariant) -> Ruleset? {
-    rulesets[Int(family.rawValue) * 2 + Int(variant.rawValue)]
+    rulesets.isEmpty ? nil : rulesets[Int(family.rawValue) * 2 + Int(variant.rawValue)]
   }
 
   /// The connections and their sysctls.
@@ -207,7 +207,7 @@ public final class Netfilter {
 
   /// The mangle table at OUTPUT: a changed address, mark or TOS means another route.
   private func evaluateRerouting(
-    _ chain: UnsafeMutablePointer<ChainCode>,
+    _ chain: ChainStart,
     _ packet: inout Packet,
     at hook: Hook,
     input: InterfaceReference?,
@@ -263,7 +263,7 @@ public final class Netfilter {
     seenEdits = shared.pool.edits
     var generation: UInt64 = 0
     for variant in RulesetVariant.allCases {
-      generation &+= rulesets[Int(variant.rawValue)]?.generation ?? 0
+      generation &+= existingRuleset(.ipv4, variant)?.generation ?? 0
     }
     guard generation != seenGeneration || !isRegistered else { return }
     seenGeneration = generation
@@ -275,36 +275,40 @@ public final class Netfilter {
 
   private func register() {
     var registrations = [[Registration]](repeating: [], count: Hook.allCases.count)
-    var nat = ContiguousArray<ContiguousArray<ChainInstance>>(
+    var nat = ContiguousArray<ContiguousArray<ChainStart>>(
       repeating: [],
       count: Hook.allCases.count
     )
     var needsConntrack = false
     var needsAccounting = false
     var hasNAT = false
-    var all: [ChainInstance] = []
+    var all: [TableInstance] = []
     for variant in RulesetVariant.allCases {
-      guard let ruleset = rulesets[Int(variant.rawValue)] else { continue }
+      guard let ruleset = existingRuleset(.ipv4, variant) else { continue }
       for name in ruleset.tablesByAge {
         guard let live = ruleset.existing(name) else { continue }
-        let instances = makeInstances(of: live, variant)
-        all += instances
+        let instance = instance(of: live, variant)
+        all.append(instance)
         if live.table.needsConntrack { needsConntrack = true }
-        if instances.contains(where: { $0.compiled.needsAccounting }) { needsAccounting = true }
-        for instance in instances {
-          guard let ruleHook = instance.compiled.chain.hook,
+        if instance.compiled.needsAccounting { needsAccounting = true }
+        for number in 0..<live.table.baseCount {
+          guard let ruleHook = live.table.chains[number].hook,
             let hook = Hook(rawValue: ruleHook.rawValue)
           else { continue }
           let place = Int(hook.rawValue)
+          let start = ChainStart(
+            code: instance.compiled.codes + number,
+            table: .passUnretained(instance)
+          )
           if name == .nat {
             hasNAT = true
-            nat[place].append(instance)
+            nat[place].append(start)
           } else {
             registrations[place].append(
               Registration(
                 priority: Int(name.priority(at: ruleHook)),
                 function: name == .mangle && hook == .output ? .reroutingChain : .chain,
-                chain: instance
+                chain: start
               )
             )
           }
@@ -355,7 +359,7 @@ public final class Netfilter {
       for (_, registration) in ordered {
         let station = Station(
           function: registration.function,
-          chain: registration.chain?.code
+          chain: registration.chain
         )
         stations?.advanced(by: count).initialize(to: station)
         count += 1
@@ -363,34 +367,17 @@ public final class Netfilter {
     }
     bounds[5] = count
     instances = all
-    keepNamedTables(of: all)
+    keepNamedTables(of: all.flatMap(\.compiled.keepers))
     natChains = nat
     tracks = needsConntrack
     isEmpty = count == 0
   }
 
-  /// A table's chains, ready to be evaluated.
-  func makeInstances(of live: LiveTable, _ variant: RulesetVariant) -> [ChainInstance] {
-    let table = live.table
-    let compiled = table.chains.map { shared.compile($0, in: simulation) }
-    // Those of one table lie side by side.
-    var memory: ChainMemory? = ChainMemory(
-      size: compiled.reduce(0) { $0 + ChainInstance.size($1) }
-    )
-    let instances = compiled.enumerated().map { index, compiled in
-      ChainInstance(
-        table: live.name,
-        compiled: compiled,
-        activity: live.activity(ofChain: index),
-        isNative: variant == .nft,
-        memory: &memory
-      )
-    }
-    for (instance, targets) in zip(instances, shared.links(of: table)) {
-      for (number, target) in targets.enumerated() where target >= 0 {
-        instance.connect(number, to: instances[Int(target)])
-      }
-    }
-    return instances
+  /// A table, ready to be evaluated; one that has not changed stays what it is.
+  func instance(of live: LiveTable, _ variant: RulesetVariant) -> TableInstance {
+    let known = instances.first { $0.live === live }
+    if let known, known.isCurrent { return known }
+    let compiled = shared.compile(live.table, previous: known?.compiled, in: simulation)
+    return TableInstance(live, compiled, isNative: variant == .nft)
   }
 }

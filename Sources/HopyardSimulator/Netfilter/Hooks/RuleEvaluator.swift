@@ -23,7 +23,7 @@ extension Netfilter {
   ///
   /// Jumps use an explicit stack: a rule set may nest deeper than the program's own stack allows.
   func evaluate(
-    _ base: UnsafeMutablePointer<ChainCode>,
+    _ start: ChainStart,
     _ packet: inout Packet,
     at hook: Hook,
     input: InterfaceReference?,
@@ -35,7 +35,7 @@ extension Netfilter {
         at: hook,
         input: input,
         output: output,
-        isNative: base.pointee.isNative
+        isNative: start.table._withUnsafeGuaranteedRef { $0.isNative }
       )
     else { return drop(.malformed) }
     let isTraced = core.pointee.isTraced
@@ -45,6 +45,8 @@ extension Netfilter {
       depth = bottom
       cursorCount = floor
     }
+    let base = start.code
+    let table = start.table
     var chain = base
     var index = 0
     var lists = enter(chain, context)
@@ -55,11 +57,13 @@ extension Netfilter {
       while true {
         if isIndexed { index = nextCandidate(from: index, lists) }
         guard index < count else { break }
-        guard meets(rules + index, index, chain, &packet, &context) else {
+        guard meets(rules + index, index, chain, table, &packet, &context) else {
           index &+= 1
           continue
         }
-        chain.pointee.count(index, bytes: context.view.totalLength)
+        table._withUnsafeGuaranteedRef {
+          $0.count(chain, index, bytes: context.view.totalLength)
+        }
         switch rules[index].action {
         case .next:
           if isTraced { trace(chain, index, packet, context, "continue") }
@@ -76,13 +80,13 @@ extension Netfilter {
         case .jump:
           if isTraced { trace(chain, index, packet, context, "jump") }
           push(ChainFrame(chain: chain, next: index &+ 1, lists: lists))
-          chain = chain.pointee.destinations[Int(rules[index].operand)]
+          chain = chain.destination(rules[index].operand)
           index = 0
           lists = enter(chain, context)
           continue walk
         case .goto:
           if isTraced { trace(chain, index, packet, context, "goto") }
-          chain = chain.pointee.destinations[Int(rules[index].operand)]
+          chain = chain.destination(rules[index].operand)
           index = 0
           cursorCount &-= lists
           lists = enter(chain, context)
@@ -91,10 +95,10 @@ extension Netfilter {
           let mark = packet.metadata.mark
           packet.metadata.mark = (mark & ~rules[index].secondOperand) ^ rules[index].operand
         case .translateDestination where !isTraced:
-          bind(packet, chain.pointee.ranges[Int(rules[index].operand)], .destination)
+          bind(packet, chain.pointee.range(rules[index].operand), .destination)
           return .accept
         case .translateSource where !isTraced:
-          bind(packet, chain.pointee.ranges[Int(rules[index].operand)], .source)
+          bind(packet, chain.pointee.range(rules[index].operand), .source)
           return .accept
         case .target, .mark, .translateDestination, .translateSource:
           switch carryOut(chain, index, &packet, &context, isTraced) {
@@ -114,9 +118,8 @@ extension Netfilter {
       lists = stack[depth].lists
     }
     // A chain that was gone to returns to where the last jump came from: here, the policy.
-    let instance = base.pointee.instance
     let length = context.view.totalLength
-    instance._withUnsafeGuaranteedRef { $0.activity.policy.count(bytes: length) }
+    table._withUnsafeGuaranteedRef { $0.countPolicy(base, bytes: length) }
     if isTraced { tracePolicy(base, packet, context, base.pointee.dropsByPolicy) }
     return base.pointee.dropsByPolicy ? dropped(base, -1) : .accept
   }
@@ -179,12 +182,11 @@ extension Netfilter {
 
   /// A rule's verdict DROP; -1 stands for the policy.
   private func dropped(_ chain: UnsafeMutablePointer<ChainCode>, _ index: Int) -> HookOutcome {
-    let instance = chain.pointee.instance.takeUnretainedValue()
-    return drop(
+    drop(
       .netfilter(
         RuleReference(
-          table: instance.table.name,
-          chain: instance.name,
+          table: chain.pointee.table.name,
+          chain: chain.pointee.name,
           rule: index + 1
         )
       )
@@ -197,6 +199,7 @@ extension Netfilter {
     _ rule: UnsafeMutablePointer<CompiledRule>,
     _ index: Int,
     _ chain: UnsafeMutablePointer<ChainCode>,
+    _ table: Unmanaged<TableInstance>,
     _ packet: inout Packet,
     _ context: inout RuleContext
   ) -> Bool {
@@ -219,7 +222,9 @@ extension Netfilter {
     if !flags.isDisjoint(with: .others), !meetsOthers(rule, chain, packet, &context) {
       return false
     }
-    if rule.pointee.matchCount != 0 { return meetsMatches(rule, index, chain, &packet, &context) }
+    if rule.pointee.matchCount != 0 {
+      return meetsMatches(rule, index, chain, table, &packet, &context)
+    }
     return true
   }
 
@@ -289,7 +294,7 @@ extension Netfilter {
     _ chain: UnsafeMutablePointer<ChainCode>,
     _ index: UInt32
   ) -> Bool {
-    let compiled = chain.pointee.instance.takeUnretainedValue().compiled
+    let compiled = chain.pointee.compiled.takeUnretainedValue()
     return simulation.interfaceName(name).utf8.starts(with: compiled.prefixes[Int(index)].utf8)
   }
 
@@ -297,15 +302,19 @@ extension Netfilter {
     _ rule: UnsafeMutablePointer<CompiledRule>,
     _ index: Int,
     _ chain: UnsafeMutablePointer<ChainCode>,
+    _ table: Unmanaged<TableInstance>,
     _ packet: inout Packet,
     _ context: inout RuleContext
   ) -> Bool {
     let first = Int(rule.pointee.firstMatch)
     let count = Int(rule.pointee.matchCount)
-    let instance = chain.pointee.instance.takeUnretainedValue()
-    let compiled = instance.compiled
+    let compiled = chain.pointee.compiled.takeUnretainedValue()
     if compiled.chain.isStateful {
-      let states = instance.states(of: index, count: count)
+      let states = table.takeUnretainedValue().states(
+        ofChain: Int(chain.pointee.number),
+        rule: index,
+        count: count
+      )
       for number in 0..<count
       where !meets(compiled.matches[first + number], &packet, &context, states + number) {
         return false

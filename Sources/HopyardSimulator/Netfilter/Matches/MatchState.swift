@@ -125,11 +125,11 @@ extension Netfilter {
   }
 
   /// Makes the lists and tables that rules name, and drops those that none names any more.
-  func keepNamedTables(of chains: [ChainInstance]) {
+  func keepNamedTables(of chains: [CompiledChain]) {
     var lists: [String: RecentTable] = [:]
     var limits: [String: HashLimitTable] = [:]
-    for chain in chains where chain.compiled.chain.isStateful {
-      for match in chain.compiled.matches {
+    for chain in chains where chain.chain.isStateful {
+      for match in chain.matches {
         switch match {
         case .recent(let wanted):
           let list = recentTables[wanted.name] ?? lists[wanted.name] ?? RecentTable()
@@ -149,10 +149,10 @@ extension Netfilter {
   }
 
   /// Makes the estimators that rules feed; of two rules with one name the first decides how.
-  private func keepRateEstimators(of chains: [ChainInstance]) {
+  private func keepRateEstimators(of chains: [CompiledChain]) {
     var estimators: [String: RateEstimator] = [:]
     for chain in chains {
-      for wanted in chain.compiled.chain.rateEstimators where estimators[wanted.name] == nil {
+      for wanted in chain.chain.rateEstimators where estimators[wanted.name] == nil {
         estimators[wanted.name] =
           rateEstimators[wanted.name]
           ?? RateEstimator(wanted, now: simulation.now.nanoseconds)

@@ -262,17 +262,18 @@ extension Netfilter {
   }
 
   private func meets(_ wanted: ConnectionBytesMatch, _ packet: borrowing Packet) -> Bool {
-    guard let entry = entry(of: packet), entry.pointee.status.contains(.accounted) else {
-      return false
-    }
+    guard let conntrack, let entry = entry(of: packet),
+      entry.pointee.status.contains(.accounted)
+    else { return false }
+    let account = conntrack.account(of: entry.pointee)
     let packets: UInt64
     let bytes: UInt64
     switch wanted.direction {
-    case .original: (packets, bytes) = (entry.pointee.packets.0, entry.pointee.bytes.0)
-    case .reply: (packets, bytes) = (entry.pointee.packets.1, entry.pointee.bytes.1)
+    case .original: (packets, bytes) = (account.packets.0, account.bytes.0)
+    case .reply: (packets, bytes) = (account.packets.1, account.bytes.1)
     case .both:
-      packets = entry.pointee.packets.0 &+ entry.pointee.packets.1
-      bytes = entry.pointee.bytes.0 &+ entry.pointee.bytes.1
+      packets = account.packets.0 &+ account.packets.1
+      bytes = account.bytes.0 &+ account.bytes.1
     }
     let value: UInt64
     switch wanted.unit {

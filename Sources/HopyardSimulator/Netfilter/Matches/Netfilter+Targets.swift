@@ -10,7 +10,7 @@ extension Netfilter {
     _ context: inout RuleContext,
     _ isTraced: Bool
   ) -> TargetVerdict {
-    let rules = chain.pointee.instance.takeUnretainedValue().compiled.chain.rules
+    let rules = chain.pointee.compiled.takeUnretainedValue().chain.rules
     guard let target = rules[index].target else { return .next }
     guard isTraced else { return carryOut(target, &packet, &context) }
     let before = PacketSummary.line(packet)

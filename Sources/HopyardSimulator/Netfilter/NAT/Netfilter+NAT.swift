@@ -31,7 +31,7 @@ extension Netfilter {
         if !entry.pointee.status.contains(.confirmed) {
           for chain in natChains[Int(hook.rawValue)] {
             let outcome = evaluate(
-              chain.code,
+              chain,
               &packet,
               at: hook,
               input: input,

@@ -1,10 +1,20 @@
 /// The counters of a chain's rules in one namespace, in pages that are made on the first hit.
 struct CounterPages: ~Copyable {
-  private static var pageShift: Int { 5 }
+  static var pageShift: Int { 5 }
   static var pageLength: Int { 1 << 5 }
 
   /// The counters of the first rules, or nil before one of them met a packet.
   var firstPage: UnsafeMutablePointer<RuleCounters>? { pageCount > 0 ? pages?[0] : nil }
+
+  /// Where the pages are, nil for those before whose rules nothing has met; it stays where it is
+  /// while there are no more rules than it was reserved for.
+  var directory: UnsafeMutablePointer<UnsafeMutablePointer<RuleCounters>?>? { pages }
+
+  /// Makes the directory long enough for so many rules.
+  mutating func reserve(_ count: Int) {
+    let needed = (count + Self.pageLength - 1) >> Self.pageShift
+    if needed > pageCount { grow(to: needed) }
+  }
 
   /// Sets all counters to zero; they stay where they are.
   mutating func reset() {
@@ -62,7 +72,11 @@ struct CounterPages: ~Copyable {
         page = known
       } else {
         if isZero { return }
-        page = .allocate(capacity: Self.pageLength)
+        // The few rules of a short chain count in one cache line.
+        page = UnsafeMutableRawPointer.allocate(
+          byteCount: Self.pageLength * MemoryLayout<RuleCounters>.stride,
+          alignment: 64
+        ).bindMemory(to: RuleCounters.self, capacity: Self.pageLength)
         page.initialize(repeating: RuleCounters(), count: Self.pageLength)
         pages[number] = page
       }
