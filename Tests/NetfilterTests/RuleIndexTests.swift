@@ -228,6 +228,7 @@ import Testing
     var memory: ChainMemory?
     let compiled = CompiledChain(
       Chain(name: "FORWARD", hook: .forward, policy: .accept, rules: chains),
+      router.simulation.netfilter,
       in: router.simulation,
       memory: &memory
     )
