@@ -26,6 +26,7 @@ extension BridgeDevice {
     from port: BridgePort
   ) -> ReceiveResult {
     var packet = packet
+    let host = self.host
     guard trim(&packet) else {
       host.drop(packet, .malformed, on: port.device)
       return .consumed
@@ -35,7 +36,7 @@ extension BridgeDevice {
     let type = packet.metadata.type
     if type == .otherHost { packet.metadata.type = .host }
     packet.metadata.flags.insert(.bridgeNetfilter)
-    packet.metadata.bridgeInputPort = port.device.number
+    packet.metadata.bridgeInputPort = port.deviceReference._withUnsafeGuaranteedRef { $0.number }
     packet.metadata.bridgeOutputPort = 0
     let address = packet.u32(at: 14 + 16)
     packet.pull(14)
@@ -144,12 +145,14 @@ extension BridgeDevice {
 
   private func showToForward(_ packet: consuming Packet, to port: BridgePort) {
     var packet = packet
+    let host = self.host
     guard trim(&packet) else { return host.drop(packet, .malformed, on: port.device) }
+    let (number, mtu) = port.deviceReference._withUnsafeGuaranteedRef { ($0.number, $0.mtu) }
     let destination = packet.mac(at: 0)
     let source = packet.mac(at: 6)
     let type = packet.metadata.type
     if type == .otherHost { packet.metadata.type = .host }
-    packet.metadata.bridgeOutputPort = port.device.number
+    packet.metadata.bridgeOutputPort = number
     packet.pull(14)
     packet.metadata.linkHeaderLength = 14
     guard host.showBridged(&packet, at: .forward, in: self, out: self),
@@ -157,7 +160,7 @@ extension BridgeDevice {
     else { return }
     packet.metadata.type = type
     let largest = Int(packet.metadata.largestFragment)
-    let limit = largest > 0 ? min(largest, port.device.mtu) : port.device.mtu
+    let limit = largest > 0 ? min(largest, mtu) : mtu
     packet.metadata.largestFragment = 0
     if packet.count <= limit {
       Self.pushHeader(&packet, destination, source)

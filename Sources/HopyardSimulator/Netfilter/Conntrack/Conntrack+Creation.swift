@@ -82,6 +82,7 @@ extension Conntrack {
     if let state = wanted.tcpState { entry.pointee.tcp.state = state }
     entry.pointee.deadline =
       simulation.now.nanoseconds &+ Int64(clamping: wanted.timeout) &* 1_000_000_000
+    noteDeadline(entry.pointee.deadline)
     table.insert(index)
     if status.contains(.sourceNATDone) { sources.insert(index, in: table) }
     entry.pointee.changes.insert(.new)

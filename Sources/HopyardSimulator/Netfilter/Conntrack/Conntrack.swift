@@ -88,6 +88,11 @@ public final class Conntrack {
   @exclusivity(unchecked) var listeners: [(id: Int, body: (ConntrackEvent) -> Void)] = []
   @exclusivity(unchecked) private var lingeringSlots = LingeringSlots()
   @exclusivity(unchecked) private var sweep: UInt32 = 0
+  /// Before this no entry can have expired, so none need be looked at.
+  @exclusivity(unchecked) private var earliestDeadline = Int64.max
+  /// The same for what the present round of looks has seen, and whether it has seen all so far.
+  @exclusivity(unchecked) private var earliestOfRound = Int64.max
+  @exclusivity(unchecked) private var roundIsWhole = true
   /// Whether packets pass untouched, as a probe wants it that plays a packet of no connection.
   @exclusivity(unchecked) var isSuspended = false
   /// A fault to show on demand: for how many nanoseconds after the first packet of a UDP flow
@@ -291,10 +296,21 @@ public final class Conntrack {
     let status = entry.pointee.status
     if !status.contains(.fixedTimeout) {
       let duration = Int64(truncatingIfNeeded: seconds) &* 1_000_000_000
-      entry.pointee.deadline =
-        status.contains(.confirmed) ? core.now.nanoseconds &+ duration : duration
+      if status.contains(.confirmed) {
+        entry.pointee.deadline = core.now.nanoseconds &+ duration
+        noteDeadline(entry.pointee.deadline)
+      } else {
+        entry.pointee.deadline = duration
+      }
     }
     if status.contains(.accounted) { account(entry, direction, bytes: length) }
+  }
+
+  /// Notes a deadline that a confirmed entry has got.
+  @inline(__always)
+  func noteDeadline(_ deadline: Int64) {
+    if deadline < earliestDeadline { earliestDeadline = deadline }
+    if deadline < earliestOfRound { earliestOfRound = deadline }
   }
 
   /// Counts a packet of a connection whose packets are counted.
@@ -319,6 +335,8 @@ public final class Conntrack {
         return resolveClash(&packet, index, with: clash)
       }
       entry.pointee.deadline &+= core.now.nanoseconds
+      noteDeadline(entry.pointee.deadline)
+      lingeringSlots.removeLast(index)
       entry.pointee.status.insert(.confirmed)
       table.insert(index)
       entry.pointee.changes.insert(entry.pointee.master != 0 ? .related : .new)
@@ -425,12 +443,23 @@ public final class Conntrack {
     guard table.limit > 0 else { return }
     for _ in 0..<2 {
       sweep &+= 1
-      if sweep >= table.limit { sweep = 0 }
+      if sweep >= table.limit {
+        sweep = 0
+        if roundIsWhole { earliestDeadline = earliestOfRound }
+        earliestOfRound = .max
+        roundIsWhole = true
+      }
+      if now < earliestDeadline {
+        roundIsWhole = false
+        continue
+      }
       let entry = table.entry(sweep)
-      if entry.pointee.status.contains(.confirmed), !entry.pointee.status.contains(.dying),
-        entry.pointee.deadline <= now
-      {
+      guard entry.pointee.status.contains(.confirmed), !entry.pointee.status.contains(.dying)
+      else { continue }
+      if entry.pointee.deadline <= now {
         kill(sweep)
+      } else {
+        earliestOfRound = min(earliestOfRound, entry.pointee.deadline)
       }
     }
   }
@@ -517,6 +546,12 @@ struct LingeringSlots {
   @inline(__always)
   mutating func append(_ index: UInt32, _ generation: UInt32, at time: Int64) {
     slots.append(Slot(index: index, generation: generation, time: time))
+  }
+
+  /// Takes back a slot that was appended last; what was appended after it keeps it.
+  @inline(__always)
+  mutating func removeLast(_ index: UInt32) {
+    if slots.count > first, let last = slots.last, last.index == index { slots.removeLast() }
   }
 
   @inline(__always)

@@ -220,6 +220,7 @@ extension Conntrack {
       }
       if record.timeout != before.timeout {
         entry.pointee.deadline = (core.now + .seconds(Int64(record.timeout))).nanoseconds
+        noteDeadline(entry.pointee.deadline)
       }
       if record.status != before.status {
         entry.pointee.status.formUnion(record.status)

@@ -30,9 +30,13 @@ struct CompiledRule {
     /// Whether chance decides, after everything else.
     static let chance = Flags(rawValue: 524_288)
     static let invertChance = Flags(rawValue: 1_048_576)
-    /// Whatever is not an address or a protocol.
+    /// Whether the packet must have a whole header with ports, whichever they are.
+    static let anyPorts = Flags(rawValue: 2_097_152)
+    /// Whether there are matches beside the flat conditions.
+    static let matches = Flags(rawValue: 4_194_304)
+    /// Whatever the rule's head does not hold.
     static let others: Flags = [
-      .fragment, .notFragment, .ports, .states, .mark, .input, .output, .chance,
+      .fragment, .notFragment, .ports, .states, .mark, .input, .output,
     ]
   }
 
@@ -80,6 +84,64 @@ struct CompiledRule {
   var matchCount: UInt16 = 0
 }
 
+/// The half of a compiled rule that decides about most packets: half a cache line.
+struct RuleHead {
+  let source: UInt32
+  let sourceMask: UInt32
+  let destination: UInt32
+  let destinationMask: UInt32
+  let flags: CompiledRule.Flags
+  let operand: UInt32
+  let secondOperand: UInt32
+  let `protocol`: UInt8
+  let action: CompiledRule.Action
+
+  init(_ rule: CompiledRule) {
+    source = rule.source
+    sourceMask = rule.sourceMask
+    destination = rule.destination
+    destinationMask = rule.destinationMask
+    operand = rule.operand
+    secondOperand = rule.secondOperand
+    self.protocol = rule.protocol
+    action = rule.action
+    var flags = rule.flags
+    if rule.matchCount != 0 { flags.insert(.matches) }
+    self.flags = flags
+  }
+}
+
+/// What all tables share of a chain; the heads of its rules follow it, then the ranges of those that
+/// translate.
+struct ChainHead {
+  let rules: UnsafeMutablePointer<CompiledRule>
+  let index: UnsafeMutablePointer<RuleIndex>?
+  let compiled: Unmanaged<CompiledChain>
+  let ruleCount: Int32
+  let dropsByPolicy: Bool
+
+  @inline(__always)
+  var count: Int { Int(ruleCount) }
+
+  static var size: Int { MemoryLayout<ChainHead>.stride }
+}
+
+extension UnsafeMutablePointer<ChainHead> {
+  /// The heads of the rules.
+  @inline(__always)
+  var heads: UnsafeMutablePointer<RuleHead> {
+    (UnsafeMutableRawPointer(self) + ChainHead.size).assumingMemoryBound(to: RuleHead.self)
+  }
+
+  /// What a translating rule translates to.
+  @inline(__always)
+  func range(_ place: UInt32) -> NATRange {
+    UnsafeMutableRawPointer(heads + pointee.count).assumingMemoryBound(to: NATRange.self)[
+      Int(place)
+    ]
+  }
+}
+
 /// A chain's rules, compiled once and shared by all namespaces that have the chain.
 final class CompiledChain {
   let chain: Chain
@@ -96,6 +158,7 @@ final class CompiledChain {
   /// Whether a rule asks for the bytes of connections, which makes the kernel count them.
   let needsAccounting: Bool
   let flat: UnsafeMutablePointer<CompiledRule>
+  let head: UnsafeMutablePointer<ChainHead>
 
   private let memory: ChainMemory
 
@@ -110,19 +173,23 @@ final class CompiledChain {
     destinations = ContiguousArray(chain.destinations.map { shared.number(ofName: $0) })
     let rules = chain.rules
     count = rules.count
-    // A rule is a cache line; the ranges follow the rules.
+    // The heads and ranges, which packets meet, and then the rules in full, a cache line each.
     let translating = rules.count { $0.target?.isTranslation ?? false }
-    let ruleSize = rules.count * MemoryLayout<CompiledRule>.stride
+    let headSize = ChainHead.size + rules.count * MemoryLayout<RuleHead>.stride
+    let hotSize = (headSize + translating * MemoryLayout<NATRange>.stride + 63) & ~63
     let (part, owner) = ChainMemory.take(
-      ruleSize + translating * MemoryLayout<NATRange>.stride,
+      hotSize + rules.count * MemoryLayout<CompiledRule>.stride,
       from: &memory
     )
     self.memory = owner
-    flat = part.bindMemory(to: CompiledRule.self, capacity: rules.count)
-    let ranges = (part + ruleSize).bindMemory(to: NATRange.self, capacity: translating)
+    head = part.bindMemory(to: ChainHead.self, capacity: 1)
+    flat = (part + hotSize).bindMemory(to: CompiledRule.self, capacity: rules.count)
+    let heads = (part + ChainHead.size).bindMemory(to: RuleHead.self, capacity: rules.count)
+    let ranges = (part + headSize).bindMemory(to: NATRange.self, capacity: translating)
     var compiler = ChainCompiler(simulation: simulation, destinations: chain.destinations)
     for (index, rule) in rules.enumerated() {
       (flat + index).initialize(to: compiler.compile(rule))
+      (heads + index).initialize(to: RuleHead(flat[index]))
     }
     matches = compiler.matches
     prefixes = compiler.prefixes
@@ -136,6 +203,15 @@ final class CompiledChain {
     } else {
       index = nil
     }
+    head.initialize(
+      to: ChainHead(
+        rules: flat,
+        index: index,
+        compiled: .passUnretained(self),
+        ruleCount: Int32(truncatingIfNeeded: rules.count),
+        dropsByPolicy: chain.policy == .drop
+      )
+    )
   }
 
   deinit {
@@ -259,10 +335,12 @@ struct ChainCompiler {
       inline(wanted.source, wanted.destination, &flat)
       return true
     case .udp(let wanted):
-      // Without ports it stays a match, which wants the header itself.
-      guard !flat.flags.contains(.ports), wanted.source != nil || wanted.destination != nil else {
-        return false
+      // Without ports it wants the header itself.
+      if wanted == UDPMatch() {
+        flat.flags.insert(.anyPorts)
+        return true
       }
+      guard !flat.flags.contains(.ports) else { return false }
       inline(wanted.source, wanted.destination, &flat)
       return true
     case .sctp(let wanted):

@@ -36,13 +36,19 @@ public final class Netfilter {
   /// The rules of both families and variants, made when they are asked for.
   private var rulesets: [Ruleset?] = []
   /// The connections, from the moment when a rule or a command first asks for them.
-  @exclusivity(unchecked) private(set) var conntrack: Conntrack?
+  @exclusivity(unchecked) private(set) var conntrack: Conntrack? {
+    didSet { conntrackReference = conntrack.map { .passUnretained($0) } }
+  }
+  /// The same, without a reference count.
+  @exclusivity(unchecked) private(set) var conntrackReference: Unmanaged<Conntrack>?
   /// All hooks' stations, one hook after the other, and where each hook's begin.
   @exclusivity(unchecked) private var stations: UnsafeMutablePointer<Station>?
   @exclusivity(unchecked) private var bounds: InlineArray<6, Int> = [0, 0, 0, 0, 0, 0]
   /// Keeps alive what stations point to.
   private var instances: [TableInstance] = []
-  @exclusivity(unchecked) var natChains: ContiguousArray<ContiguousArray<ChainStart>> = []
+  /// The base chains of the nat tables, one hook's after the other, and where each hook's begin.
+  @exclusivity(unchecked) var natChains: UnsafeMutablePointer<ChainStart>?
+  @exclusivity(unchecked) var natBounds: InlineArray<6, Int> = [0, 0, 0, 0, 0, 0]
   private var isRegistered = false
   @exclusivity(unchecked) private var isEmpty = true
   @exclusivity(unchecked) private var seenEdits: UInt64 = 0
@@ -91,6 +97,7 @@ public final class Netfilter {
     stack?.deallocate()
     cursors?.deallocate()
     stations?.deallocate()
+    natChains?.deallocate()
   }
 
   /// Whether nothing stands at any hook, so that packets need not be shown to it.
@@ -159,7 +166,9 @@ public final class Netfilter {
           output: firstOutput
         )
       case .conntrack:
-        outcome = conntrack.unsafelyUnwrapped.track(&packet, at: hook)
+        outcome = conntrackReference.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+          $0.track(&packet, at: hook)
+        }
         if outcome == .drop {
           fate = conntrack.unsafelyUnwrapped.lostRace ? .natExhausted : .conntrackFull
         }
@@ -172,7 +181,9 @@ public final class Netfilter {
           output: &output
         )
       case .confirmation:
-        outcome = conntrack.unsafelyUnwrapped.confirm(&packet)
+        outcome = conntrackReference.unsafelyUnwrapped._withUnsafeGuaranteedRef {
+          $0.confirm(&packet)
+        }
         if outcome == .drop { fate = .natExhausted }
       case .reroutingChain:
         outcome = evaluateRerouting(
@@ -184,7 +195,7 @@ public final class Netfilter {
           output: &output
         )
       case .helper:
-        conntrack.unsafelyUnwrapped.help(packet)
+        conntrackReference.unsafelyUnwrapped._withUnsafeGuaranteedRef { $0.help(packet) }
         outcome = .accept
       case .defragmentation:
         // Most packets are whole.
@@ -368,7 +379,17 @@ public final class Netfilter {
     bounds[5] = count
     instances = all
     keepNamedTables(of: all.flatMap(\.compiled.keepers))
-    natChains = nat
+    natChains?.deallocate()
+    natChains = .allocate(capacity: max(1, nat.reduce(0) { $0 + $1.count }))
+    var natCount = 0
+    for (hook, list) in nat.enumerated() {
+      natBounds[hook] = natCount
+      for start in list {
+        natChains?.advanced(by: natCount).initialize(to: start)
+        natCount += 1
+      }
+    }
+    natBounds[5] = natCount
     tracks = needsConntrack
     isEmpty = count == 0
   }

@@ -51,9 +51,10 @@ extension Netfilter {
     var index = 0
     var lists = enter(chain, context)
     walk: while true {
-      let rules = chain.pointee.rules
-      let count = chain.pointee.count
-      let isIndexed = chain.pointee.index != nil
+      let head = chain.pointee.head
+      let rules = head.heads
+      let count = head.pointee.count
+      let isIndexed = head.pointee.index != nil
       while true {
         if isIndexed { index = nextCandidate(from: index, lists) }
         guard index < count else { break }
@@ -80,13 +81,13 @@ extension Netfilter {
         case .jump:
           if isTraced { trace(chain, index, packet, context, "jump") }
           push(ChainFrame(chain: chain, next: index &+ 1, lists: lists))
-          chain = chain.destination(rules[index].operand)
+          chain = table._withUnsafeGuaranteedRef { $0.destination(chain, rules[index].operand) }
           index = 0
           lists = enter(chain, context)
           continue walk
         case .goto:
           if isTraced { trace(chain, index, packet, context, "goto") }
-          chain = chain.destination(rules[index].operand)
+          chain = table._withUnsafeGuaranteedRef { $0.destination(chain, rules[index].operand) }
           index = 0
           cursorCount &-= lists
           lists = enter(chain, context)
@@ -95,10 +96,10 @@ extension Netfilter {
           let mark = packet.metadata.mark
           packet.metadata.mark = (mark & ~rules[index].secondOperand) ^ rules[index].operand
         case .translateDestination where !isTraced:
-          bind(packet, chain.pointee.range(rules[index].operand), .destination)
+          bind(packet, head.range(rules[index].operand), .destination)
           return .accept
         case .translateSource where !isTraced:
-          bind(packet, chain.pointee.range(rules[index].operand), .source)
+          bind(packet, head.range(rules[index].operand), .source)
           return .accept
         case .target, .mark, .translateDestination, .translateSource:
           switch carryOut(chain, index, &packet, &context, isTraced) {
@@ -120,8 +121,9 @@ extension Netfilter {
     // A chain that was gone to returns to where the last jump came from: here, the policy.
     let length = context.view.totalLength
     table._withUnsafeGuaranteedRef { $0.countPolicy(base, bytes: length) }
-    if isTraced { tracePolicy(base, packet, context, base.pointee.dropsByPolicy) }
-    return base.pointee.dropsByPolicy ? dropped(base, -1) : .accept
+    let drops = base.pointee.head.pointee.dropsByPolicy
+    if isTraced { tracePolicy(base, packet, context, drops) }
+    return drops ? dropped(base, -1) : .accept
   }
 
   /// Finds a packet's candidates in a chain, and gives the number of their lists.
@@ -129,7 +131,7 @@ extension Netfilter {
   private func enter(_ chain: UnsafeMutablePointer<ChainCode>, _ context: borrowing RuleContext)
     -> Int
   {
-    guard let index = chain.pointee.index else { return 0 }
+    guard let index = chain.pointee.head.pointee.index else { return 0 }
     if cursorCount &+ RuleIndex.maximumLists > cursorCapacity { growCursors() }
     guard let cursors else { return 0 }
     let lists = index.pointee.find(context, cursors + cursorCount)
@@ -185,7 +187,7 @@ extension Netfilter {
     drop(
       .netfilter(
         RuleReference(
-          table: chain.pointee.table.name,
+          table: chain.pointee.tableName,
           chain: chain.pointee.name,
           rule: index + 1
         )
@@ -196,7 +198,7 @@ extension Netfilter {
   /// Whether a packet meets all conditions of a rule.
   @inline(__always)
   private func meets(
-    _ rule: UnsafeMutablePointer<CompiledRule>,
+    _ rule: UnsafeMutablePointer<RuleHead>,
     _ index: Int,
     _ chain: UnsafeMutablePointer<ChainCode>,
     _ table: Unmanaged<TableInstance>,
@@ -219,23 +221,35 @@ extension Netfilter {
     {
       return false
     }
-    if !flags.isDisjoint(with: .others), !meetsOthers(rule, chain, packet, &context) {
+    if flags.contains(.anyPorts), !context.hasPorts { return false }
+    if !flags.isDisjoint(with: .others),
+      !meetsOthers(chain.pointee.head.pointee.rules + index, flags, chain, packet, &context)
+    {
       return false
     }
-    if rule.pointee.matchCount != 0 {
-      return meetsMatches(rule, index, chain, table, &packet, &context)
+    if flags.contains(.matches) {
+      return meetsMatches(
+        chain.pointee.head.pointee.rules + index,
+        index,
+        chain,
+        table,
+        &packet,
+        &context
+      )
     }
-    return true
+    // Lots are drawn last.
+    return !flags.contains(.chance)
+      || (core.drawLot() < rule.pointee.secondOperand) != flags.contains(.invertChance)
   }
 
   @inline(__always)
   private func meetsOthers(
     _ rule: UnsafeMutablePointer<CompiledRule>,
+    _ flags: CompiledRule.Flags,
     _ chain: UnsafeMutablePointer<ChainCode>,
     _ packet: borrowing Packet,
     _ context: inout RuleContext
   ) -> Bool {
-    let flags = rule.pointee.flags
     if flags.contains(.ports) {
       guard context.hasWords else { return false }
       let source = context.sourcePort
@@ -279,13 +293,7 @@ extension Netfilter {
       if isMet == flags.contains(.invertOutput) { return false }
     }
     if flags.contains(.fragment), !context.view.isLaterFragment { return false }
-    if flags.contains(.notFragment), context.view.isLaterFragment { return false }
-    if flags.contains(.chance),
-      (core.drawLot() < rule.pointee.secondOperand) == flags.contains(.invertChance)
-    {
-      return false
-    }
-    return true
+    return !flags.contains(.notFragment) || !context.view.isLaterFragment
   }
 
   @inline(never)
@@ -311,7 +319,7 @@ extension Netfilter {
     let compiled = chain.pointee.compiled.takeUnretainedValue()
     if compiled.chain.isStateful {
       let states = table.takeUnretainedValue().states(
-        ofChain: Int(chain.pointee.number),
+        ofChain: chain.pointee.number,
         rule: index,
         count: count
       )

@@ -1,41 +1,37 @@
-/// What the evaluation of a chain reads for each packet; plain memory, so that nothing is counted
-/// on the way.
+/// A chain of a table as packets meet it; plain memory, so that nothing is counted on the way.
 ///
-/// One cache line. The namespaces that have the same table share it.
+/// Four share a cache line; the namespaces that have the same table share them.
 struct ChainCode {
-  /// The rules; the ranges of those that translate follow them.
-  let rules: UnsafeMutablePointer<CompiledRule>
-  let index: UnsafeMutablePointer<RuleIndex>?
-  let compiled: Unmanaged<CompiledChain>
-  /// The numbers of the chains that rules jump to.
-  var destinations: UnsafeMutablePointer<Int32>
-  let ruleCount: Int32
-  /// Its number in the table.
-  let number: Int32
-  /// The first few of the destinations, which are enough for most chains.
-  var nearDestinations: InlineArray<4, Int32> = [0, 0, 0, 0]
-  let dropsByPolicy: Bool
-  let table: RuleTable
+  /// What all tables that have the chain share of it.
+  let head: UnsafeMutablePointer<ChainHead>
+  /// Where the numbers of the chains to which its rules jump begin among the table's.
+  let firstDestination: UInt32
+  private let numberAndTable: UInt32
 
-  @inline(__always)
-  var count: Int { Int(ruleCount) }
-
-  /// What a translating rule translates to.
-  @inline(__always)
-  func range(_ place: UInt32) -> NATRange {
-    UnsafeMutableRawPointer(rules + count).assumingMemoryBound(to: NATRange.self)[Int(place)]
+  init(
+    _ chain: CompiledChain,
+    number: Int,
+    table: RuleTable,
+    firstDestination: Int
+  ) {
+    head = chain.head
+    self.firstDestination = UInt32(truncatingIfNeeded: firstDestination)
+    numberAndTable = UInt32(truncatingIfNeeded: number) << 8 | UInt32(table.rawValue)
   }
+
+  /// Its number in the table.
+  @inline(__always)
+  var number: Int { Int(numberAndTable &>> 8) }
+
+  /// The table's name.
+  var tableName: String {
+    RuleTable(rawValue: UInt8(truncatingIfNeeded: numberAndTable))?.name ?? ""
+  }
+
+  var compiled: Unmanaged<CompiledChain> { head.pointee.compiled }
 
   /// The chain's name.
   var name: String { compiled._withUnsafeGuaranteedRef { $0.chain.name } }
-}
-
-extension UnsafeMutablePointer<ChainCode> {
-  /// The chain to which a rule with this operand jumps.
-  @inline(__always)
-  func destination(_ operand: UInt32) -> UnsafeMutablePointer<ChainCode> {
-    self + (Int(pointee.destinations[Int(operand)]) &- Int(pointee.number))
-  }
 }
 
 /// A table's chains as packets meet them: compiled, and with their jumps resolved.
@@ -50,7 +46,8 @@ final class CompiledTable {
   let needsAccounting: Bool
   /// The chains whose rules name lists or estimators that a namespace keeps.
   let keepers: [CompiledChain]
-  private let far: UnsafeMutablePointer<Int32>
+  /// The numbers of the chains to which the rules of each chain jump, one chain's after another's.
+  let destinations: UnsafeMutablePointer<Int32>
 
   /// Compiles a table; what `previous` has in common with it need not be looked for again.
   init(
@@ -85,49 +82,24 @@ final class CompiledTable {
     keepers = chains.filter { $0.chain.isStateful || !$0.chain.rateEstimators.isEmpty }
     let size = chains.count * MemoryLayout<ChainCode>.stride
     codes = LargeMemory.allocate(size).bindMemory(to: ChainCode.self, capacity: chains.count)
-    let near = 4
-    let farCount = chains.reduce(0) {
-      $0 + ($1.destinations.count > near ? $1.destinations.count : 0)
-    }
-    far = .allocate(capacity: max(1, farCount))
-    var nextFar = far
+    destinations = .allocate(capacity: max(1, chains.reduce(0) { $0 + $1.destinations.count }))
+    var next = 0
     let places = shared.places(of: chains)
     for (number, chain) in chains.enumerated() {
-      let code = codes + number
-      code.initialize(
-        to: ChainCode(
-          rules: chain.flat,
-          index: chain.index,
-          compiled: .passUnretained(chain),
-          destinations: nextFar,
-          ruleCount: Int32(truncatingIfNeeded: chain.count),
-          number: Int32(truncatingIfNeeded: number),
-          dropsByPolicy: chain.chain.policy == .drop,
-          table: table.name
-        )
+      (codes + number).initialize(
+        to: ChainCode(chain, number: number, table: table.name, firstDestination: next)
       )
-      let isNear = chain.destinations.count <= near
-      for (place, name) in chain.destinations.enumerated() {
+      for name in chain.destinations {
         // A jump to a chain that is not there is refused before; here it would go nowhere else.
-        let target = places(name) ?? Int32(number)
-        if isNear {
-          code.pointee.nearDestinations[place] = target
-        } else {
-          nextFar.initialize(to: target)
-          nextFar += 1
-        }
-      }
-      if isNear {
-        code.pointee.destinations = withUnsafeMutablePointer(
-          to: &code.pointee.nearDestinations
-        ) { UnsafeMutableRawPointer($0).assumingMemoryBound(to: Int32.self) }
+        (destinations + next).initialize(to: places(name) ?? Int32(truncatingIfNeeded: number))
+        next += 1
       }
     }
   }
 
   deinit {
     codes.deallocate()
-    far.deallocate()
+    destinations.deallocate()
   }
 }
 
@@ -143,6 +115,9 @@ final class TableInstance {
   /// For each chain where it counts: for a short one its counters, for a longer one the directory
   /// of their pages; nil before the first packet.
   let counters: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  /// The table's chains, and where they jump.
+  let codes: UnsafeMutablePointer<ChainCode>
+  let destinations: UnsafeMutablePointer<Int32>
   /// What is known of the base chains.
   private let bases: ContiguousArray<ChainActivity>
 
@@ -151,6 +126,8 @@ final class TableInstance {
     self.isNative = isNative
     self.compiled = compiled
     generation = live.generation
+    codes = compiled.codes
+    destinations = compiled.destinations
     counters = .allocate(capacity: max(1, compiled.chains.count))
     counters.initialize(repeating: nil, count: compiled.chains.count)
     bases = ContiguousArray(
@@ -163,12 +140,20 @@ final class TableInstance {
   /// Whether nothing of the table has changed since.
   var isCurrent: Bool { generation == live.generation }
 
+  /// The chain to which a rule of a chain jumps.
+  @inline(__always)
+  func destination(_ code: UnsafeMutablePointer<ChainCode>, _ operand: UInt32)
+    -> UnsafeMutablePointer<ChainCode>
+  {
+    codes + Int(destinations[Int(code.pointee.firstDestination &+ operand)])
+  }
+
   /// Counts a packet of a rule.
   @inline(__always)
   func count(_ code: UnsafeMutablePointer<ChainCode>, _ rule: Int, bytes: Int) {
-    let number = Int(code.pointee.number)
+    let number = code.pointee.number
     if let known = counters[number] {
-      if code.pointee.count <= CounterPages.pageLength {
+      if code.pointee.head.pointee.count <= CounterPages.pageLength {
         known.assumingMemoryBound(to: RuleCounters.self)[rule].count(bytes: bytes)
         return
       }
@@ -178,7 +163,7 @@ final class TableInstance {
         return
       }
     }
-    beginCounting(number, code.pointee.count, rule, bytes: bytes)
+    beginCounting(number, code.pointee.head.pointee.count, rule, bytes: bytes)
   }
 
   @inline(never)
@@ -195,7 +180,7 @@ final class TableInstance {
   /// Counts a packet that met a base chain's policy.
   @inline(__always)
   func countPolicy(_ code: UnsafeMutablePointer<ChainCode>, bytes: Int) {
-    let number = Int(code.pointee.number)
+    let number = code.pointee.number
     if number < bases.count {
       bases[number].policy.count(bytes: bytes)
     } else {

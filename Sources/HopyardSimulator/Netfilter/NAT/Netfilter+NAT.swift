@@ -9,9 +9,21 @@ extension Netfilter {
     firstOutput: InterfaceReference?,
     output: inout InterfaceReference?
   ) -> HookOutcome {
-    guard let conntrack, let index = conntrack.table.index(of: packet.metadata.conntrack) else {
-      return .accept
+    guard let conntrackReference else { return .accept }
+    return conntrackReference._withUnsafeGuaranteedRef {
+      translate($0, &packet, at: hook, input: input, firstOutput: firstOutput, output: &output)
     }
+  }
+
+  private func translate(
+    _ conntrack: Conntrack,
+    _ packet: inout Packet,
+    at hook: Hook,
+    input: InterfaceReference?,
+    firstOutput: InterfaceReference?,
+    output: inout InterfaceReference?
+  ) -> HookOutcome {
+    guard let index = conntrack.table.index(of: packet.metadata.conntrack) else { return .accept }
     let info = packet.metadata.conntrackInfo
     let manipulation = hook.manipulation
     let entry = conntrack.table.entry(index)
@@ -29,9 +41,9 @@ extension Netfilter {
     case ConntrackInfo.new, ConntrackInfo.related, ConntrackInfo.relatedReply:
       if !isDecided {
         if !entry.pointee.status.contains(.confirmed) {
-          for chain in natChains[Int(hook.rawValue)] {
+          for place in natBounds[Int(hook.rawValue)]..<natBounds[Int(hook.rawValue) + 1] {
             let outcome = evaluate(
-              chain,
+              natChains.unsafelyUnwrapped[place],
               &packet,
               at: hook,
               input: input,
