@@ -12,6 +12,11 @@ struct RulesetEditor {
   private(set) var failures: [(line: Int, text: String)] = []
   /// Whether an edit may have made the table as a whole invalid.
   private(set) var needsValidation = false
+  /// Chains that the lines before made.
+  private var made: Set<String> = []
+  /// Chains of nf_tables that get another name once all lines were read: until then lines know them
+  /// by the old one.
+  private var renames: [(line: Int, chain: String, name: String)] = []
 
   init(_ program: IptablesProgram, _ environment: IptablesEnvironment, _ name: RuleTable) {
     self.program = program
@@ -35,7 +40,7 @@ struct RulesetEditor {
     case .zero: try zero(request)
     case .newChain: try newChain(request)
     case .deleteChain: try deleteChain(request, line)
-    case .renameChain: try renameChain(request)
+    case .renameChain: try renameChain(request, line)
     case .policy: try setPolicy(request)
     }
     if request.alsoZeroes { try zero(request) }
@@ -221,10 +226,11 @@ struct RulesetEditor {
 
   // MARK: Chains
 
-  private func newChain(_ request: IptablesRequest) throws(IptablesFailure) {
+  private mutating func newChain(_ request: IptablesRequest) throws(IptablesFailure) {
     try attempt { () throws(TableEditError) in
       try ruleset.table(name).makeChain(request.chain ?? "")
     }
+    made.insert(request.chain ?? "")
   }
 
   private mutating func deleteChain(
@@ -287,8 +293,18 @@ struct RulesetEditor {
     return sealed.index(of: chain).map { sealed.chains[$0].policy == .accept } ?? false
   }
 
-  private func renameChain(_ request: IptablesRequest) throws(IptablesFailure) {
+  private mutating func renameChain(
+    _ request: IptablesRequest,
+    _ line: Int
+  ) throws(IptablesFailure) {
     guard let table else { throw .kernel(.noSuchChain) }
+    if isNFT, line > 0 {
+      let (chain, name) = (request.chain ?? "", request.argument ?? "")
+      guard !table.hasChain(name) else { throw .kernel(.fileExists) }
+      guard table.hasChain(chain) else { throw .kernel(.noSuchChain) }
+      renames.append((line, chain, name))
+      return
+    }
     do {
       try table.renameChain(request.chain ?? "", to: request.argument ?? "")
     } catch {
@@ -296,8 +312,20 @@ struct RulesetEditor {
     }
   }
 
+  /// Carries out what waits for the end of the lines.
+  mutating func finish() {
+    for (line, chain, name) in renames {
+      // A chain that the same dump made has no handle yet by which the kernel would find it.
+      let isKnown = !made.contains(chain)
+      if !isKnown || (try? table?.renameChain(chain, to: name)) == nil {
+        failures.append((line, "CHAIN_RENAME failed (No such file or directory): chain \(name)"))
+      }
+    }
+    renames = []
+  }
+
   /// Carries out the line `:CHAIN POLICY [COUNTERS]` of a dump.
-  func declare(
+  mutating func declare(
     _ chain: String,
     policy: String,
     counters: RuleCounters?
@@ -321,6 +349,7 @@ struct RulesetEditor {
       try attempt { () throws(TableEditError) in try table.flush(chain: chain) }
     } else {
       try attempt { () throws(TableEditError) in try table.makeChain(chain) }
+      made.insert(chain)
     }
   }
 

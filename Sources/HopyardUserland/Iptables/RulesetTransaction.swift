@@ -98,6 +98,7 @@ struct RulesetTransaction {
         throw Failure(line: line, cause: error)
       }
     }
+    editor.finish()
   }
 
   /// Finds out which edits nf_tables refuses when the table as a whole is wrong.

@@ -85,6 +85,8 @@ public final class Conntrack {
   @exclusivity(unchecked) var ftpLines = FTPLines()
   /// What was counted of connections, by their serial numbers; few rulesets ask for it.
   @exclusivity(unchecked) var accounts: [UInt32: ConntrackAccount] = [:]
+  /// How far rewritten connections are off.
+  @exclusivity(unchecked) var sequenceShifts = SequenceShifts()
   @exclusivity(unchecked) var listeners: [(id: Int, body: (ConntrackEvent) -> Void)] = []
   @exclusivity(unchecked) private var lingeringSlots = LingeringSlots()
   @exclusivity(unchecked) private var sweep: UInt32 = 0
@@ -280,7 +282,7 @@ public final class Conntrack {
       entry.pointee.helper = template.helper
       entry.pointee.status.insert(.helper)
     }
-    if !expectations.isEmpty { meetExpectation(entry) }
+    if !expectations.isEmpty { meetExpectation(index, entry) }
     lingeringSlots.append(index, entry.pointee.generation, at: core.now.nanoseconds)
     return ConntrackTable<UInt32>.Handle(index: index, direction: .original)
   }

@@ -177,10 +177,20 @@ extension Conntrack {
       }
     }
     if checksWindow {
+      let shift =
+        sequenceShifts.isEmpty
+        ? 0
+        : sequenceShifts.offset(
+          handle.index,
+          entry.pointee.generation,
+          direction.opposite,
+          at: segment.acknowledgement &- 1
+        )
       switch entry.pointee.tcp.checkWindow(
         segment,
         packet,
         direction,
+        shift: shift,
         beLiberal: settings.tcpBeLiberal != 0
       )
       {

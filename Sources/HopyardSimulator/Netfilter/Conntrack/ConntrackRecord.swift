@@ -154,6 +154,12 @@ public struct ConntrackExpectation: Sendable {
   public var helper: String
   /// Whole seconds until it is forgotten.
   public var timeout: Int
+  /// The port before translation.
+  var savedPort: UInt16
+  /// Whether it is translated as the connection that announced it.
+  var followsMaster: Bool
+  /// The direction of the announcement.
+  var direction: ConntrackDirection
 }
 
 extension Conntrack {

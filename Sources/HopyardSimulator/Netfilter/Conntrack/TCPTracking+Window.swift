@@ -65,10 +65,13 @@ extension TCPTracking {
   }
 
   /// Compares a segment with the windows, and learns from it.
+  ///
+  /// `shift` says how far translation moved the numbers that the segment acknowledges.
   mutating func checkWindow(
     _ segment: TrackedSegment,
     _ packet: borrowing Packet,
     _ direction: ConntrackDirection,
+    shift: UInt32,
     beLiberal: Bool
   ) -> TCPWindowVerdict {
     var sender = side(direction)
@@ -84,6 +87,8 @@ extension TCPTracking {
     if receiver.flags.contains(.selectiveAck), segment.headerLength > 20 {
       selective = segment.highestSelectiveAck(packet, acknowledgement: ack)
     }
+    ack &-= shift
+    selective &-= shift
     if sender.maximumWindow == 0 {
       if segment.isSYN {
         Self.begin(&sender, &receiver, segment, packet, direction)

@@ -195,7 +195,7 @@ public final class Netfilter {
           output: &output
         )
       case .helper:
-        conntrackReference.unsafelyUnwrapped._withUnsafeGuaranteedRef { $0.help(packet) }
+        conntrackReference.unsafelyUnwrapped._withUnsafeGuaranteedRef { $0.help(&packet) }
         outcome = .accept
       case .defragmentation:
         // Most packets are whole.
