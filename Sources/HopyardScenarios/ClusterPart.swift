@@ -6,9 +6,6 @@ import HopyardWire
 
 /// A Kubernetes cluster of a scenario.
 final class ClusterPart: NetworkPart {
-  /// How long a cluster may take until it is ready.
-  private static let patience: Int64 = .seconds(120)
-
   let name: String
   /// The cluster.
   let cluster: Cluster
@@ -78,32 +75,46 @@ final class ClusterPart: NetworkPart {
     }
     cluster.start()
     if let manifests = description.manifests { try apply(manifests, network.scenario.directory) }
-    hasTimedOut = !cluster.runUntilReady(limit: Self.patience)
+    hasTimedOut = !cluster.runUntilSettled()
   }
 
+  /// Applies all manifests: namespaces first, whatever the order of the files.
   private func apply(_ node: YAMLNode, _ directory: String) throws(Problem) {
+    var objects: [(object: KubeObject, file: String)] = []
+    try read(node, directory, &objects)
+    let all = objects.map(\.object)
+    cluster.assumeNamespaces(of: all, besides: all)
+    let spaces = objects.filter { $0.object.kind == "Namespace" }
+    for (object, file) in spaces + objects.filter({ $0.object.kind != "Namespace" }) {
+      do {
+        try cluster.apply(object)
+      } catch {
+        throw Problem(file: file, location: object.location, message: error.description)
+      }
+    }
+  }
+
+  private func read(
+    _ node: YAMLNode,
+    _ directory: String,
+    _ objects: inout [(object: KubeObject, file: String)]
+  ) throws(Problem) {
     if let items = node.items {
-      for item in items { try apply(item, directory) }
+      for item in items { try read(item, directory, &objects) }
       return
     }
-    if let path = node.text {
-      // Text with several lines is the manifests themselves.
-      if path.contains("\n") {
-        try cluster.apply(path, file: node.file)
-        return
-      }
-      let full = path.hasPrefix("/") ? path : directory + "/" + path
-      for file in try ScenarioFiles.manifests(full, at: node) {
-        try cluster.apply(try ScenarioFiles.read(file), file: file)
-      }
+    guard let path = node.text else {
+      objects.append((try KubeObject(node), node.file))
       return
     }
-    let object: KubeObject
-    object = try KubeObject(node)
-    do {
-      try cluster.apply(object)
-    } catch {
-      throw node.problem(error.description)
+    // Text with several lines is the manifests themselves.
+    if path.contains("\n") {
+      objects += try Manifests.read(path, file: node.file).map { ($0, node.file) }
+      return
+    }
+    let full = path.hasPrefix("/") ? path : directory + "/" + path
+    for file in try ScenarioFiles.manifests(full, at: node) {
+      objects += try Manifests.read(try ScenarioFiles.read(file), file: file).map { ($0, file) }
     }
   }
 
@@ -149,6 +160,8 @@ final class ClusterPart: NetworkPart {
     }
     return all
   }
+
+  var complaints: [String] { cluster.complaints }
 
   var isReady: Bool { !hasTimedOut && cluster.isReady }
 }

@@ -24,6 +24,9 @@ public final class Network {
   /// What had to be assumed, each once.
   public var assumptions: [String] { parts.flatMap(\.assumptions) }
 
+  /// What does not run though it should, and why.
+  public var complaints: [String] { parts.flatMap(\.complaints) }
+
   let watch: FrameWatch
   var sessions: [String: LabSession] = [:]
   var records: [StepRecord] = []

@@ -69,6 +69,8 @@ public protocol NetworkPart: AnyObject {
   var endpoints: [NetworkPlace] { get }
   /// What had to be assumed, each once, such as `db serves postgres on 5432`.
   var assumptions: [String] { get }
+  /// What does not run though it should, and why, as far as it is known.
+  var complaints: [String] { get }
   /// Whether everything runs.
   var isReady: Bool { get }
   /// The flows to try where nothing says what to expect: what is published, from a machine outside,
@@ -77,6 +79,8 @@ public protocol NetworkPart: AnyObject {
 }
 
 extension NetworkPart {
+  /// Nothing is missing.
+  public var complaints: [String] { [] }
   /// Nothing to try.
   public func probeTargets(outside: NetworkPlace?) -> [ProbeTarget] { [] }
 }

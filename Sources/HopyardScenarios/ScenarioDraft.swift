@@ -21,11 +21,11 @@ public enum ScenarioDraft {
   }
 
   /// A scenario around manifests: a cluster `cluster` with nodes `n1`, `n2` and a machine `client`
-  /// on one LAN.
+  /// on one LAN; the client sends what is for addresses elsewhere to the first node.
   public static func around(manifests path: String) -> String {
     """
     machines:
-      client: {interfaces: {eth0: 192.168.56.5/24}}
+      client: {interfaces: {eth0: 192.168.56.5/24}, routes: default via 192.168.56.11}
 
     clusters:
       cluster: {nodes: 2, manifests: \(InlineYAML.quoted(path))}

@@ -57,6 +57,8 @@ public enum ScenarioFiles {
       let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
+      // A kustomization says how manifests are put together, and is none itself.
+      if name == "kustomization.yaml" || name == "kustomization.yml" { continue }
       if name.hasSuffix(".yaml") || name.hasSuffix(".yml") || name.hasSuffix(".json") {
         names.append(name)
       }

@@ -121,6 +121,81 @@ import Testing
     #expect(web.container.ports.count == 1)
   }
 
+  @Test func anIncludedProjectHasItsOwnFolderAndVariables() throws {
+    let files = [
+      "shop/.env": "TAG=1\nOUTER=o\n",
+      "shop/part/compose.yaml": """
+      services:
+        part: {image: "part:${TAG}-${OWN}-${OUTER}", env_file: part.env}
+        base: {extends: {file: deep/base.yaml, service: base}}
+      """,
+      "shop/part/.env": "TAG=2\nOWN=3\n",
+      "shop/part/part.env": "A=a\n",
+      "shop/part/deep/base.yaml": "services: {base: {image: b, env_file: [base.env]}}\n",
+      "shop/part/deep/base.env": "B=b\n",
+      "shop/other/compose.yaml": "services: {other: {image: 'o:${OWN:-none}', env_file: e.env}}\n",
+      "shop/e.env": "E=e\n",
+    ]
+    let text = """
+      include:
+        - part/compose.yaml
+        - {path: other/compose.yaml, project_directory: ., env_file: /dev/null}
+      services:
+        web: {image: "web:$TAG", depends_on: [part, other]}
+      """
+    let project = try load(text, files: files)
+    // What is set outside comes before what an included project's own file says.
+    #expect(project.service("part")?.container.image == "part:1-3-o")
+    #expect(project.service("other")?.container.image == "o:none")
+    #expect(project.service("web")?.container.image == "web:1")
+    #expect(project.service("part")?.container.environment.map(\.name) == ["A"])
+    #expect(project.service("base")?.container.environment.map(\.name) == ["B"])
+    #expect(project.service("other")?.container.environment.map(\.name) == ["E"])
+  }
+
+  @Test func keysWithoutMeaningOnTheWireAreAccepted() throws {
+    let text = """
+      name: shop
+      x-common: &common {restart: always, logging: {driver: none}}
+      models: {smollm: {model: ai/smollm2, context_size: 1024}}
+      configs: {app: {content: "a=1"}}
+      secrets: {key: {environment: KEY}}
+      volumes: {data:, other: {external: true, name: real}}
+      services:
+        web:
+          <<: *common
+          build: {context: ., dockerfile_inline: "FROM nginx", ssh: [default], x-bake: {}}
+          develop: {watch: [{path: ., action: sync, target: /app}]}
+          gpus: all
+          configs: [app, {source: app, target: /app.conf}]
+          secrets: [key]
+          models: [smollm]
+          volumes: [data:/data, ./here:/there, {type: volume, source: other, target: /o}, /nameless]
+          deploy:
+            resources: {limits: {cpus: "0.5", memory: 64M}, reservations: {devices: []}}
+            update_config: {order: start-first}
+            labels: {a: b}
+        helper: {provider: {type: awesomecloud, options: {type: mysql}}}
+        asleep: {image: "x:${NOT_SET}", profiles: [never], env_file: missing.env, depends_on: [gone]}
+      """
+    let project = try load(text)
+    #expect(project.services.map(\.name) == ["web", "helper"])
+    #expect(project.inactiveServices.map(\.name) == ["asleep"])
+  }
+
+  @Test(arguments: [
+    ("${A:-b}", "b"), ("${A-${B:-c}}", "c"), ("${S:+set}", "set"), ("${E:+set}", ""),
+    ("${E+set}", "set"), ("${A+set}", ""), ("${E:-$S}", "s"), ("${E-x}", ""), ("$$A", "$A"),
+    ("${S:-$2a$14$x}", "s"), ("${S:?gone}", "s"), ("a${A:-{}}b", "a{}b"), ("${A:-x-y:z}", "x-y:z"),
+  ])
+  func defaultsCountOnlyWhereTheyAreUsed(_ text: String, _ expected: String) throws {
+    let project = try load(
+      "services: {web: {image: x, container_name: 'n', labels: {l: '\(text)'}}}",
+      files: ["shop/.env": "S=s\nE=\n"]
+    )
+    #expect(project.services.first?.container.labels.first?.value == expected)
+  }
+
   @Test(arguments: [
     ("services: {web: {image: x, prots: []}}", "1:28: unknown key `prots' in service `web'"),
     ("services: {web: {}}", "1:17: service \"web\" has neither an image nor a build context"),
@@ -138,6 +213,23 @@ import Testing
     (
       "services: {a: {image: x, network_mode: host, networks: [n]}}",
       "1:56: service a declares mutually exclusive"
+    ), ("services: {a: {image: '${X:-$2}'}}", "1:23: invalid interpolation format in `$2'"),
+    (
+      "services: {a: {image: x, volumes: ['v:/v']}}",
+      "1:36: service \"a\" refers to undefined volume v"
+    ),
+    ("services: {a: {image: x, secrets: [s]}}", "1:36: service \"a\" refers to undefined secret s"),
+    (
+      "services: {a: {image: x, links: [b]}}",
+      "1:12: service \"a\" depends on undefined service \"b\""
+    ),
+    (
+      "services: {a: {image: x, depends_on: [b]}, b: {image: y, profiles: [p]}}",
+      "1:12: service \"a\" depends on \"b\", which is in a profile that is not active"
+    ),
+    (
+      "services: {a: {image: x, healthcheck: {test: [curl, localhost]}}}",
+      "1:46: healthcheck.test must start either by"
     ), ("networks: {n: {driver: ipvlan}}\nservices: {a: {image: x}}", "1:24: the driver ipvlan"),
   ])
   func mistakesAreToldWithTheirPlace(_ text: String, _ message: String) {

@@ -209,6 +209,108 @@ private let web = """
     #expect(answer.text.contains("Connection refused"), "\(answer)")
   }
 
+  @Test func whatChangesNothingOnTheWireIsTakenWithAWord() throws {
+    let bench = try ClusterBench()
+    try bench.apply(
+      """
+      apiVersion: apiextensions.k8s.io/v1
+      kind: CustomResourceDefinition
+      metadata: {name: routes.example.com}
+      spec: {group: example.com}
+      ---
+      apiVersion: example.com/v1
+      kind: Service
+      metadata: {name: custom, namespace: shop}
+      spec: {anything: [1, 2]}
+      ---
+      apiVersion: autoscaling/v2
+      kind: HorizontalPodAutoscaler
+      metadata: {name: web}
+      spec: {}
+      ---
+      apiVersion: extensions/v1beta1
+      kind: Deployment
+      metadata: {name: web, namespace: shop}
+      spec:
+        template:
+          metadata: {labels: {app: web}}
+          spec: {containers: [{name: web, image: nginx}]}
+      """
+    )
+    #expect(bench.cluster.runUntilReady(limit: .seconds(60)))
+    let expected = [
+      "assumed: namespace shop is there already",
+      "assumed: objects of example.com/v1 are defined, and no controller acts on "
+        + "service.example.com/custom",
+      "assumed: no load is measured for HorizontalPodAutoscaler default/web",
+      "assumed: extensions/v1beta1 of Deployment means what apps/v1 does",
+    ]
+    for text in expected { #expect(bench.cluster.assumptions.contains(text)) }
+    #expect(try bench.run(["kubectl", "get", "service"]).text.contains("kubernetes"))
+    #expect(bench.cluster.api.get("Service", "shop", "custom") == nil)
+  }
+
+  @Test(arguments: [
+    (
+      "apiVersion: v1\nkind: Deploymnet",
+      "2:7: no matches for kind \"Deploymnet\" in version \"v1\""
+    ),
+    (
+      "apiVersion: v2\nkind: Pod",
+      "1:13: no matches for kind \"Pod\" in version \"v2\", expected v1"
+    ),
+    ("apiVersion: x/y/z\nkind: Pod", "1:13: apiVersion is `x/y/z', expected GROUP/VERSION"),
+    (
+      "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization",
+      "2:7: a Kustomization is read by `kubectl apply -k', which is not modelled"
+    ),
+    (
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {port: 80}",
+      "4:14: data.port is a number, expected a string: \"80\""
+    ),
+    (
+      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {on: yes}}",
+      "3:34: metadata.labels.on is a boolean, expected a string: \"yes\""
+    ),
+    ("apiVersion: v1\nkind: Secret\nmetadata: {name: c, lables: {}}", "3:21: unknown key `lables'"),
+  ])
+  func manifestsAreRefusedAsTheServerRefusesThem(_ text: String, _ message: String) {
+    #expect { try Manifests.read(text, file: "m.yaml") } throws: {
+      "\($0)".hasPrefix("m.yaml:" + message)
+    }
+  }
+
+  @Test func slowProbesAreWaitedForAndHopelessOnesAreNot() throws {
+    let bench = try ClusterBench()
+    try bench.apply(
+      """
+      apiVersion: v1
+      kind: Pod
+      metadata: {name: slow}
+      spec:
+        containers:
+        - name: web
+          image: nginx
+          readinessProbe: {httpGet: {port: 80}, initialDelaySeconds: 200}
+      """
+    )
+    #expect(bench.cluster.runUntilSettled())
+    try bench.apply(
+      """
+      apiVersion: v1
+      kind: Pod
+      metadata: {name: lost}
+      spec: {nodeSelector: {disk: fast}, containers: [{name: web, image: nginx}]}
+      """
+    )
+    #expect(!bench.cluster.runUntilSettled())
+    #expect(
+      bench.cluster.complaints == [
+        "pod default/lost is on no node: none has the labels, taints and free host ports it asks for"
+      ]
+    )
+  }
+
   @Test func strictManifestsNameThePlace() {
     let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  selectr: {}\n"
     #expect(throws: Problem.self) { try Manifests.read(text, file: "a.yaml") }

@@ -24,6 +24,7 @@ struct ManifestsRun {
       )
       defer { network.close() }
       for assumption in network.assumptions { Standard.error("assumed: \(assumption)\n") }
+      for complaint in network.complaints { Standard.error("\(path): \(complaint)\n") }
       let report = network.probe()
       Standard.output(json ? report.json + "\n" : report.text)
       network.simulation.tap = nil

@@ -33,8 +33,13 @@ struct ComposeInterpolation {
   mutating func text(_ text: String, _ node: YAMLNode) throws(Problem) -> String {
     var parser = Parser(characters: Array(text), node: node)
     let result = try parser.whole(variables)
-    for name in parser.missing where !missing.contains(name) { missing.append(name) }
+    note(parser.missing)
     return result
+  }
+
+  /// Adds names of variables that are not set.
+  mutating func note(_ names: [String]) {
+    for name in names where !missing.contains(name) { missing.append(name) }
   }
 
   private struct Parser {
@@ -54,19 +59,11 @@ struct ComposeInterpolation {
       )
     }
 
-    mutating func whole(_ variables: [String: String]) throws(Problem) -> String {
-      try part(variables, isNested: false, depth: 0)
-    }
-
-    /// Text up to the end, or to the brace that closes a nested default.
-    private mutating func part(_ variables: [String: String], isNested: Bool, depth: Int)
-      throws(Problem) -> String
-    {
+    mutating func whole(_ variables: [String: String], depth: Int = 0) throws(Problem) -> String {
       guard depth < 20 else { throw wrong() }
       var result = ""
       while at < characters.count {
         let character = characters[at]
-        if isNested, character == "}" { return result }
         at += 1
         guard character == "$" else {
           result.append(character)
@@ -86,6 +83,19 @@ struct ComposeInterpolation {
         }
       }
       return result
+    }
+
+    /// The text up to the brace that closes, in which braces may be nested.
+    private mutating func inside() throws(Problem) -> [Character] {
+      let start = at
+      var open = 1
+      while at < characters.count {
+        if characters[at] == "{" { open += 1 }
+        if characters[at] == "}" { open -= 1 }
+        at += 1
+        if open == 0 { return Array(characters[start..<(at - 1)]) }
+      }
+      throw wrong()
     }
 
     private mutating func name() -> String {
@@ -126,25 +136,30 @@ struct ComposeInterpolation {
         let known = ["-", "?", "+"].first(where: { $0 == characters[at] })
       else { throw wrong() }
       at += 1
-      let before = missing
-      let rest = try part(variables, isNested: true, depth: depth + 1)
-      guard at < characters.count, characters[at] == "}" else { throw wrong() }
-      at += 1
+      let text = try inside()
       let current = variables[name]
       let isSet = current != nil && !(countsEmpty && current == "")
       switch known {
-      case "-":
-        if isSet {
-          missing = before
-          return current ?? ""
-        }
-        return rest
-      case "+": return isSet ? rest : ""
+      case "-": return isSet ? current ?? "" : try nested(text, variables, depth)
+      case "+": return isSet ? try nested(text, variables, depth) : ""
       default:
         if isSet { return current ?? "" }
-        let reason = rest.isEmpty ? "" : ": " + rest
+        let message = try nested(text, variables, depth)
+        let reason = message.isEmpty ? "" : ": " + message
         throw node.problem("required variable \(name) is missing a value\(reason)")
       }
+    }
+
+    /// What stands behind the sign of a default, which only counts where it is used.
+    private mutating func nested(
+      _ text: [Character],
+      _ variables: [String: String],
+      _ depth: Int
+    ) throws(Problem) -> String {
+      var inner = Parser(characters: text, node: node)
+      let result = try inner.whole(variables, depth: depth + 1)
+      missing += inner.missing
+      return result
     }
   }
 }

@@ -61,6 +61,7 @@ enum ComposeKeys {
   static let environmentFile: Set<String> = ["path", "required", "format"]
 
   static let volume: Set<String> = ["name", "driver", "driver_opts", "external", "labels"]
+  static let model: Set<String> = ["name", "model", "context_size", "runtime_flags"]
   static let file: Set<String> = [
     "name", "content", "file", "environment", "external", "labels", "template_driver", "driver",
     "driver_opts",

@@ -86,6 +86,11 @@ extension ComposeService {
     if let test = inner["test"] {
       let words = try test.stringOrStrings("test")
       if words == ["NONE"] { health.isDisabled = true }
+      if test.items != nil, let first = words.first, !["CMD", "CMD-SHELL", "NONE"].contains(first) {
+        throw test.problem(
+          "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\""
+        )
+      }
       for port in Self.localPorts(words.joined(separator: " ")) { expose(port, .tcp) }
     }
     self.health = health
@@ -345,8 +350,13 @@ extension ComposeService {
     for link in links where !link.isExternal {
       dependencies.append(Dependency(service: link.target))
     }
-    if let mode = networkMode, mode.hasPrefix("service:") {
-      dependencies.append(Dependency(service: String(mode.dropFirst(8))))
+    for key in ["network_mode", "ipc", "pid", "uts", "cgroup"] {
+      guard let mode = try fields[key]?.string(key), mode.hasPrefix("service:") else { continue }
+      add(Dependency(service: String(mode.dropFirst(8))))
+    }
+    for text in try fields["volumes_from"]?.strings("volumes_from") ?? []
+    where !text.hasPrefix("container:") {
+      add(Dependency(service: text.split(separator: ":").first.map(String.init) ?? text))
     }
     guard let depends = fields["depends_on"] else { return }
     if depends.items != nil {

@@ -172,7 +172,13 @@ extension DockerEngine {
       sharing: shared
     )
     container.sandbox = sandbox
-    for (name, value) in specification.sysctls { try setSysctl(name, value, in: sandbox) }
+    for (name, value) in specification.sysctls {
+      if name.hasPrefix("net.ipv6.") {
+        note("\(name) of \(container.name) is not set: containers have no IPv6 packets")
+      } else {
+        try setSysctl(name, value, in: sandbox)
+      }
+    }
     if shared == nil {
       for wanted in specification.endpoints { try attach(container, wanted) }
       try chooseGateway(container)

@@ -67,15 +67,29 @@ extension DockerEngine {
     return ["sleep", "tail", "sh", "bash", "top", "cat"].contains(String(word)) ? 137 : 0
   }
 
-  /// Whether a container's command is run, and not only its servers are there.
+  /// Whether a container's command is run, and not only its servers are there: all its commands are
+  /// modelled, and it needs no files of its image or of a volume.
   func runsItsProgram(_ container: Container) -> Bool {
-    container.specification.command.first.map { Self.isProgram($0, in: userland.commands) } ?? false
+    let command = container.specification.command
+    guard let first = command.first else { return false }
+    let base = first.split(separator: "/").last.map(String.init) ?? first
+    guard userland.commands[base] != nil, base != "docker" else { return false }
+    guard !command.dropFirst().contains(where: Self.namesForeignFile) else { return false }
+    let line = command.map { "'" + $0.replacing("'", with: "'\\''") + "'" }.joined(separator: " ")
+    let source = ShellSource(name: container.name, text: line)
+    return LabRunner.check(source, commands: userland.commands).isEmpty
   }
 
-  private static func isProgram(_ word: String, in table: CommandTable) -> Bool {
-    let base = word.split(separator: "/").last.map(String.init) ?? word
-    // Interactive shells wait for a terminal that is not there; they stay idle instead.
-    return table[base] != nil && base != "docker"
+  /// Whether a text has a path that only the image or a volume can have.
+  private static func namesForeignFile(_ text: String) -> Bool {
+    let known = ["/dev/", "/proc/", "/sys/", "/tmp", "/etc/hosts", "/etc/resolv.conf", "/bin/"]
+    let paths = text.split { character in
+      !(character.isLetter || character.isNumber || "/._-".contains(character))
+    }
+    return paths.contains { path in
+      path.hasPrefix("/") && path.count > 1 && !path.hasPrefix("//")
+        && !known.contains { path.hasPrefix($0) }
+    }
   }
 
   private static func listensItself(_ command: [String]) -> Bool {

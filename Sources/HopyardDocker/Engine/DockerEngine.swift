@@ -138,6 +138,10 @@ public final class DockerEngine {
 
   func assume(_ text: String, _ container: Container) {
     container.assumptions.append(text)
+    assume(text)
+  }
+
+  func assume(_ text: String) {
     if !assumptions.contains(text) { assumptions.append(text) }
   }
 }

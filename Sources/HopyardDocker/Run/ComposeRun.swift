@@ -18,7 +18,7 @@ public final class ComposeRun {
     /// The daemon's options.
     public var docker = DockerOptions()
     /// How long everything may take to be ready, in nanoseconds of virtual time.
-    public var readyTimeout: Int64 = .seconds(120)
+    public var readyTimeout: Int64 = .seconds(3600)
     /// Whether ports and names are tried once it is up.
     public var probes = true
 
@@ -123,8 +123,9 @@ public final class ComposeRun {
     runner.report = { report.steps.append($0) }
     var failure: DockerError?
     var isUp = false
-    simulation.spawn { [simulation] in
+    simulation.spawn { [self] in
       do throws(DockerError) {
+        try makeExternalNetworks()
         try await runner.up()
         isUp = true
       } catch {
@@ -142,10 +143,35 @@ public final class ComposeRun {
     }
     report.failure = failure?.description
     report.readyAt = simulation.now
+    // Programs that end at once have ended by then.
+    if isUp { _ = simulation.run(until: simulation.now + .seconds(1)) }
+    for container in runner.containers() where !container.isRunning {
+      report.steps.append(" Container \(container.name)  Exited (\(container.exitStatus))")
+    }
     if isUp, options.probes { report.probes = probe(runner) }
     report.assumptions = engine.assumptions
     report.notes = engine.notes
     return report
+  }
+
+  /// Networks that the file takes for granted are there, as bridges.
+  private func makeExternalNetworks() throws(DockerError) {
+    let used = Set(project.services.flatMap { $0.networks.map(\.network) })
+    for network in project.networks where network.isExternal && used.contains(network.key) {
+      let name = network.specification.name
+      guard engine.network(name) == nil else { continue }
+      var specification = NetworkSpecification(name: name)
+      // Addresses that the file gives its services must be in the network.
+      let wanted = project.services.flatMap(\.networks).filter { $0.network == network.key }
+        .compactMap(\.address)
+      if let address = wanted.first,
+        let subnet = Subnet("\(IPv4Prefix(address, length: 24).network)")
+      {
+        specification.subnets = [subnet]
+      }
+      try engine.createNetwork(specification)
+      engine.assume("network \(name) is there already, as a bridge network")
+    }
   }
 
   // MARK: Probes

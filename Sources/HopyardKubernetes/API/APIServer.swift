@@ -18,16 +18,10 @@ public struct APIError: Error, Hashable, Sendable, CustomStringConvertible {
   public var description: String { "Error from server (\(reason)): \(message)" }
 
   static func notFound(_ key: ObjectKey) -> APIError {
-    let resource = KubeObject.kind(ofResource: key.kind)?.resources.first ?? key.kind.lowercased()
-    let group = groups[key.kind] ?? ""
+    let resource = KubeKind.named(key.kind)?.resources.first ?? key.kind.lowercased()
+    let group = KubeKind.groupSuffix(key.kind)
     return APIError("NotFound", "\(resource)\(group) \"\(key.name)\" not found")
   }
-
-  /// The API groups that messages name behind the resource.
-  static let groups: [String: String] = [
-    "Deployment": ".apps", "ReplicaSet": ".apps", "StatefulSet": ".apps", "DaemonSet": ".apps",
-    "Job": ".batch", "CronJob": ".batch", "EndpointSlice": ".discovery.k8s.io",
-  ]
 }
 
 /// The store of a cluster's objects, which tells watchers of every change in virtual time.
@@ -117,13 +111,13 @@ public final class APIServer {
   public func create(_ object: KubeObject) throws(APIError) -> KubeObject {
     var object = object
     if let known = objects[object.key] {
-      let resource = KubeObject.kind(ofResource: known.kind)?.resources.first ?? known.kind
+      let resource = KubeKind.named(known.kind)?.resources.first ?? known.kind
       throw APIError(
         "AlreadyExists",
-        "\(resource)\(APIError.groups[known.kind] ?? "") \"\(known.meta.name)\" already exists"
+        "\(resource)\(KubeKind.groupSuffix(known.kind)) \"\(known.meta.name)\" already exists"
       )
     }
-    let isNamespaced = KubeObject.kinds.first { $0.name == object.kind }?.isNamespaced ?? false
+    let isNamespaced = KubeKind.named(object.kind)?.isNamespaced ?? false
     if isNamespaced, objects[ObjectKey("Namespace", "", object.meta.namespace)] == nil {
       throw APIError("NotFound", "namespaces \"\(object.meta.namespace)\" not found")
     }

@@ -52,6 +52,12 @@ public struct ObjectMeta: Equatable, Sendable {
     self.labels = labels
   }
 
+  private static let known: Set<String> = [
+    "name", "generateName", "namespace", "labels", "annotations", "uid", "resourceVersion",
+    "generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
+    "ownerReferences", "finalizers", "managedFields", "selfLink",
+  ]
+
   /// Reads `metadata`.
   init(_ node: YAMLNode?, requiresName: Bool = true) throws(Problem) {
     guard let node else {
@@ -59,6 +65,7 @@ public struct ObjectMeta: Equatable, Sendable {
       return
     }
     let fields = try node.fields("metadata")
+    try fields.refuseUnknown(Self.known)
     var name = try fields["name"]?.string("metadata.name") ?? ""
     if name.isEmpty, let prefix = fields["generateName"] {
       name = try prefix.string("metadata.generateName") + "x"
@@ -79,9 +86,26 @@ public struct ObjectMeta: Equatable, Sendable {
     guard let node else { return [:] }
     var map: [String: String] = [:]
     for field in try node.fields(what).entries {
-      map[field.name] = field.value.isNull ? "" : try field.value.string("\(what).\(field.name)")
+      map[field.name] = field.value.isNull ? "" : try text(field.value, "\(what).\(field.name)")
     }
     return map
+  }
+
+  /// Reads a string; what YAML takes for a number or a boolean is none, as the API server sees it.
+  static func text(_ node: YAMLNode, _ what: String) throws(Problem) -> String {
+    let text = try node.string(what)
+    guard case .scalar(_, isPlain: true) = node.content else { return text }
+    let isBoolean = node.boolean != nil && text.count > 1
+    let isNumber =
+      node.integer != nil
+      || text.first.map { $0.isNumber || "+-.".contains($0) } ?? false
+        && Double(text) != nil
+    if isBoolean || isNumber {
+      throw node.problem(
+        "\(what) is \(isBoolean ? "a boolean" : "a number"), expected a string: \"\(text)\""
+      )
+    }
+    return text
   }
 
   /// What is wrong with a name (RFC 1123 subdomain).

@@ -69,7 +69,7 @@ public struct PodContainer: Equatable, Sendable {
     "workingDir", "resources", "resizePolicy", "restartPolicy", "volumeMounts", "volumeDevices",
     "readinessProbe", "livenessProbe", "startupProbe", "lifecycle", "terminationMessagePath",
     "terminationMessagePolicy", "securityContext", "stdin", "stdinOnce", "tty",
-    "targetContainerName",
+    "targetContainerName", "restartPolicyRules",
   ]
 
   init(_ node: YAMLNode, _ what: String) throws(Problem) {
@@ -104,7 +104,10 @@ public struct PodContainer: Equatable, Sendable {
       let part = try item.fields("\(what).env")
       try part.refuseUnknown(["name", "value", "valueFrom"])
       let name = try part.required("name").string("name")
-      environment.append((name, part["value"]?.text ?? ""))
+      let value = try part["value"].map { node throws(Problem) in
+        try ObjectMeta.text(node, "the value of \(name)")
+      }
+      environment.append((name, value ?? ""))
     }
     command = try fields["command"]?.strings("\(what).command") ?? []
     command += try fields["args"]?.strings("\(what).args") ?? []
@@ -239,7 +242,7 @@ public struct PodSpec: Equatable, Sendable {
     "schedulerName", "priorityClassName", "priority", "readinessGates", "runtimeClassName",
     "enableServiceLinks", "preemptionPolicy", "overhead", "topologySpreadConstraints",
     "setHostnameAsFQDN", "os", "shareProcessNamespace", "schedulingGates", "resourceClaims",
-    "resources",
+    "resources", "hostnameOverride", "workloadRef",
   ]
 
   init(_ node: YAMLNode, _ what: String) throws(Problem) {

@@ -35,7 +35,7 @@ public struct WorkloadObject: Equatable, Sendable {
   private static let known: [String: Set<String>] = [
     "Deployment": [
       "replicas", "selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit",
-      "paused", "progressDeadlineSeconds",
+      "paused", "progressDeadlineSeconds", "rollbackTo",
     ],
     "ReplicaSet": ["replicas", "selector", "template", "minReadySeconds"],
     "ReplicationController": ["replicas", "selector", "template", "minReadySeconds"],
@@ -46,6 +46,7 @@ public struct WorkloadObject: Equatable, Sendable {
     ],
     "DaemonSet": [
       "selector", "template", "updateStrategy", "minReadySeconds", "revisionHistoryLimit",
+      "templateGeneration",
     ],
     "Job": [
       "template", "selector", "parallelism", "completions", "backoffLimit", "completionMode",
@@ -76,6 +77,9 @@ public struct WorkloadObject: Equatable, Sendable {
       selector = try LabelSelector(node, "spec.selector")
     } else if kind == "Job" {
       selector = LabelSelector([:])
+    } else if node["apiVersion"]?.text?.contains("beta") ?? false {
+      // Versions before apps/v1 took the template's labels.
+      selector = LabelSelector(meta.labels)
     } else {
       throw spec.problem("spec lacks `selector'")
     }

@@ -177,6 +177,7 @@ public final class Cluster {
     var meta = ObjectMeta(name, labels: labels)
     for (key, value) in [
       "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+      "beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "amd64",
     ] where meta.labels[key] == nil { meta.labels[key] = value }
     _ = try? api.create(KubeObject("Node", "v1", meta, .node(state)))
     if isStarted { proxyDirty() }
@@ -236,20 +237,29 @@ public final class Cluster {
     quietly: Bool
   ) throws(Problem) -> [(ObjectKey, Applied)] {
     let objects = try Manifests.read(text, file: file, namespace: namespace)
+    if !quietly { assumeNamespaces(of: objects, besides: objects) }
     var done: [(ObjectKey, Applied)] = []
-    // Namespaces come first, as kubectl waits for nothing but their place in the file.
     for object in objects {
       do {
         done.append((object.key, try apply(object)))
       } catch {
-        throw Problem(
-          file: file,
-          location: SourceLocation(line: 1, column: 1),
-          message: error.description
-        )
+        throw Problem(file: file, location: object.location, message: error.description)
       }
     }
     return done
+  }
+
+  /// Makes the namespaces that manifests take for granted: those that none of them makes.
+  public func assumeNamespaces(of objects: [KubeObject], besides all: [KubeObject]) {
+    var known = Set(all.filter { $0.kind == "Namespace" }.map(\.meta.name))
+    known.formUnion(api.list("Namespace").map(\.meta.name))
+    for object in objects where KubeKind.named(object.kind)?.isNamespaced ?? false {
+      let name = object.meta.namespace
+      guard known.insert(name).inserted else { continue }
+      let meta = ObjectMeta(name, labels: ["kubernetes.io/metadata.name": name])
+      _ = try? api.create(KubeObject("Namespace", "v1", meta, .other))
+      assume("assumed: namespace \(name) is there already")
+    }
   }
 
   /// Applies one object.
@@ -282,7 +292,7 @@ public final class Cluster {
   public func delete(_ key: ObjectKey) throws(APIError) {
     guard let object = api[key] else { throw .notFound(key) }
     if key.kind == "Namespace" {
-      for kind in KubeObject.kinds where kind.isNamespaced && kind.name != "Pod" {
+      for kind in KubeKind.all where kind.isNamespaced && kind.name != "Pod" {
         for inside in api.list(kind.name, namespace: key.name) { try? api.delete(inside.key) }
       }
       for pod in api.list("Pod", namespace: key.name) { try? delete(pod.key) }
@@ -300,15 +310,26 @@ public final class Cluster {
 
   /// Objects that a cluster takes though nobody in it acts on them.
   private func admitWithoutEffect(_ object: KubeObject) throws(APIError) {
-    let name = "\(object.meta.namespace)/\(object.meta.name)"
-    switch object.kind {
-    case "NetworkPolicy":
+    let space = object.meta.namespace.isEmpty ? "" : object.meta.namespace + "/"
+    let name = space + object.meta.name
+    if object.kind == "NetworkPolicy" {
       if options.network == .calico || options.network == .calicoIPIP {
         throw APIError("NotImplemented", "Calico's enforcement of NetworkPolicy is not modelled")
       }
       assume("assumed: nobody enforces NetworkPolicy \(name), as flannel does not")
-    case "Ingress": assume("assumed: no controller serves Ingress \(name)")
-    default: break
+    } else if let reason = KubeKind.withoutEffect[object.kind] {
+      assume("assumed: \(reason) \(object.kind) \(name)")
+    }
+    guard let known = KubeKind.named(object.kind) else {
+      assume(
+        "assumed: objects of \(object.apiVersion) are defined, and no controller acts on "
+          + "\(object.kind)/\(object.meta.name)"
+      )
+      return
+    }
+    let current = known.versions[0]
+    if object.apiVersion != current, object.apiVersion.contains("beta") {
+      assume("assumed: \(object.apiVersion) of \(object.kind) means what \(current) does")
     }
   }
 
@@ -322,6 +343,18 @@ public final class Cluster {
   /// What is not ready yet.
   public var waiting: [ObjectKey] { unready.sorted() }
 
+  /// The pods that are not ready yet, and what is known of the reason.
+  public var complaints: [String] {
+    waiting.compactMap { key in
+      guard key.kind == "Pod", let pod = api[key]?.pod else { return nil }
+      let name = "pod \(key.namespace)/\(key.name)"
+      if pod.spec.nodeName.isEmpty {
+        return "\(name) is on no node: none has the labels, taints and free host ports it asks for"
+      }
+      return pod.phase == "Running" ? "\(name) does not pass its probes" : "\(name) does not run"
+    }
+  }
+
   /// Runs the simulation until the cluster is ready, or for so long; false if it is not.
   @discardableResult
   public func runUntilReady(limit: Int64) -> Bool {
@@ -331,6 +364,33 @@ public final class Cluster {
       if isReady { return true }
     }
     return isReady
+  }
+
+  /// Runs the simulation until the cluster is ready, or nothing becomes ready any more though all
+  /// probes have had their time; false if it is not ready.
+  public func runUntilSettled(limit: Int64 = .seconds(3600)) -> Bool {
+    let end = simulation.now + limit
+    var missing = unready
+    var changed = simulation.now
+    while simulation.now < end, !runUntilReady(limit: .seconds(10)) {
+      if unready != missing {
+        missing = unready
+        changed = simulation.now
+      } else if simulation.now - changed > .seconds(60 + longestProbe) {
+        return false
+      }
+    }
+    return isReady
+  }
+
+  /// How many seconds the probes of what is not ready take at most.
+  private var longestProbe: Int64 {
+    let times = unready.flatMap { key -> [Int64] in
+      (api[key]?.pod?.spec.containers ?? []).compactMap { container in
+        container.readiness.map { Int64($0.initialDelay + $0.period * ($0.successes + 1)) }
+      }
+    }
+    return min(times.max() ?? 0, 3600)
   }
 
   // MARK: kube-proxy

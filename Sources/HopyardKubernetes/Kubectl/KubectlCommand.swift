@@ -203,18 +203,18 @@ struct KubectlCall {
   }
 
   /// Kinds and names that words like `pod web`, `pod/web` or `svc,ep` mean; no names for all.
-  func targets() throws(KubectlFailure) -> [(kind: KubeObject.Kind, names: [String])] {
+  func targets() throws(KubectlFailure) -> [(kind: KubeKind, names: [String])] {
     guard let first = words.first else {
       throw .message("error: You must specify the type of resource to get.")
     }
-    func kind(_ text: String) throws(KubectlFailure) -> KubeObject.Kind {
-      guard let found = KubeObject.kind(ofResource: text) else {
+    func kind(_ text: String) throws(KubectlFailure) -> KubeKind {
+      guard let found = KubeKind.named(resource: text) else {
         throw .message("error: the server doesn't have a resource type \"\(text)\"")
       }
       return found
     }
     if first.contains("/") {
-      var found: [(kind: KubeObject.Kind, names: [String])] = []
+      var found: [(kind: KubeKind, names: [String])] = []
       for word in words {
         let parts = word.split(separator: "/", maxSplits: 1).map(String.init)
         guard parts.count == 2 else {
@@ -236,7 +236,7 @@ struct KubectlCall {
       }
     }
     let names = Array(words.dropFirst())
-    var found: [(kind: KubeObject.Kind, names: [String])] = []
+    var found: [(kind: KubeKind, names: [String])] = []
     for text in kinds { found.append((try kind(text), names)) }
     return found
   }

@@ -68,14 +68,14 @@ struct KubectlPrinter {
     Self.age(object.meta.created, cluster.simulation.now)
   }
 
-  func table(_ kind: KubeObject.Kind, _ objects: [KubeObject]) -> String {
+  func table(_ kind: KubeKind, _ objects: [KubeObject]) -> String {
     var header = columns(kind.name)
     if showsNamespace, kind.isNamespaced { header.insert("NAMESPACE", at: 0) }
     if showsLabels { header.append("LABELS") }
     let rows = objects.map { object in
       var cells = row(object)
       if isPrefixed {
-        cells[0] = "\(kind.resources[1])\(APIError.groups[kind.name] ?? "")/\(cells[0])"
+        cells[0] = "\(kind.resources[1])\(KubeKind.groupSuffix(kind.name))/\(cells[0])"
       }
       if showsNamespace, kind.isNamespaced { cells.insert(object.meta.namespace, at: 0) }
       if showsLabels {

@@ -13,7 +13,7 @@ extension KubectlVerbs {
     let api = call.cluster.api
     if let mark = word.firstIndex(of: "/") {
       name = String(word[word.index(after: mark)...])
-      let kind = KubeObject.kind(ofResource: String(word[..<mark]))?.name ?? "Pod"
+      let kind = KubeKind.named(resource: String(word[..<mark]))?.name ?? "Pod"
       if kind != "Pod" {
         let selector =
           kind == "Service"
@@ -214,7 +214,7 @@ extension KubectlVerbs {
           }
           try await sleep(call, .milliseconds(50))
         }
-        let name = "\(kind.resources[1])\(APIError.groups[kind.name] ?? "")/\(key.name)"
+        let name = "\(kind.resources[1])\(KubeKind.groupSuffix(kind.name))/\(key.name)"
         try await print(
           call,
           verb == "wait"

@@ -45,7 +45,7 @@ enum KubectlVerbs {
   private static func apiResources() -> String {
     KubectlTable(
       ["NAME", "SHORTNAMES", "APIVERSION", "NAMESPACED", "KIND"],
-      KubeObject.kinds.sorted { $0.resources[0] < $1.resources[0] }.map {
+      KubeKind.all.sorted { $0.resources[0] < $1.resources[0] }.map {
         [
           $0.resources[0], $0.resources.dropFirst(2).joined(separator: ","), $0.versions[0],
           String($0.isNamespaced), $0.name,
@@ -57,7 +57,7 @@ enum KubectlVerbs {
   // MARK: get
 
   static func objects(
-    _ kind: KubeObject.Kind,
+    _ kind: KubeKind,
     _ names: [String],
     _ call: KubectlCall
   ) throws(KubectlFailure) -> [KubeObject] {
@@ -109,8 +109,8 @@ enum KubectlVerbs {
       return 0
     case "name":
       let names = all.map { object in
-        let kind = KubeObject.kind(ofResource: object.kind)?.resources[1] ?? object.kind
-        return "\(kind)\(APIError.groups[object.kind] ?? "")/\(object.meta.name)\n"
+        let kind = KubeKind.named(object.kind)?.resources[1] ?? object.kind
+        return "\(kind)\(KubeKind.groupSuffix(object.kind))/\(object.meta.name)\n"
       }
       try await print(call, names.joined())
       return 0
@@ -166,8 +166,8 @@ enum KubectlVerbs {
     guard !files.isEmpty else { throw .message("error: must specify one of -f and -k") }
     var status: Int32 = 0
     for object in try await read(files, call) {
-      let kind = KubeObject.kind(ofResource: object.kind)?.resources[1] ?? object.kind
-      let name = "\(kind)\(APIError.groups[object.kind] ?? "")/\(object.meta.name)"
+      let kind = KubeKind.named(object.kind)?.resources[1] ?? object.kind
+      let name = "\(kind)\(KubeKind.groupSuffix(object.kind))/\(object.meta.name)"
       do {
         if verb == "create" {
           try call.cluster.api.create(object)
@@ -219,7 +219,7 @@ enum KubectlVerbs {
   }
 
   private static func create(_ call: KubectlCall) async throws(KubectlFailure) -> Int32 {
-    guard call.words.count >= 2, let kind = KubeObject.kind(ofResource: call.words[0]) else {
+    guard call.words.count >= 2, let kind = KubeKind.named(resource: call.words[0]) else {
       throw .message("error: must specify one of -f and -k")
     }
     let name = call.words[1]
@@ -268,10 +268,10 @@ enum KubectlVerbs {
       } catch {
         throw .message(error.description)
       }
-      let kind = KubeObject.kind(ofResource: object.kind)?.resources[1] ?? object.kind
+      let kind = KubeKind.named(object.kind)?.resources[1] ?? object.kind
       try await print(
         call,
-        "\(kind)\(APIError.groups[object.kind] ?? "")/\(object.meta.name) \(verb)\n"
+        "\(kind)\(KubeKind.groupSuffix(object.kind))/\(object.meta.name) \(verb)\n"
       )
     }
     return 0
@@ -299,7 +299,7 @@ enum KubectlVerbs {
       }
     }
     for key in keys {
-      let kind = KubeObject.kind(ofResource: key.kind)?.resources[1] ?? key.kind
+      let kind = KubeKind.named(key.kind)?.resources[1] ?? key.kind
       let suffix = key.namespace.isEmpty ? "" : " from \(key.namespace) namespace"
       do {
         try call.cluster.delete(key)
@@ -308,7 +308,7 @@ enum KubectlVerbs {
       }
       try await print(
         call,
-        "\(kind)\(APIError.groups[key.kind] ?? "") \"\(key.name)\" deleted\(suffix)\n"
+        "\(kind)\(KubeKind.groupSuffix(key.kind)) \"\(key.name)\" deleted\(suffix)\n"
       )
     }
     // kubectl waits until the objects are gone.
@@ -350,7 +350,7 @@ enum KubectlVerbs {
         }
         try await print(
           call,
-          "\(kind.resources[1])\(APIError.groups[kind.name] ?? "")/\(object.meta.name) scaled\n"
+          "\(kind.resources[1])\(KubeKind.groupSuffix(kind.name))/\(object.meta.name) scaled\n"
         )
       }
     }
@@ -381,7 +381,7 @@ enum KubectlVerbs {
         let done = verb == "label" ? "labeled" : "annotated"
         try await print(
           call,
-          "\(kind.resources[1])\(APIError.groups[kind.name] ?? "")/\(object.meta.name) \(done)\n"
+          "\(kind.resources[1])\(KubeKind.groupSuffix(kind.name))/\(object.meta.name) \(done)\n"
         )
       }
     }
