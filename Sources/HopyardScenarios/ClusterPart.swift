@@ -12,11 +12,14 @@ final class ClusterPart: NetworkPart {
   private let description: Scenario.Cluster
   private var hasTimedOut = false
 
-  init(_ description: Scenario.Cluster, in simulation: Simulation) throws(Problem) {
+  init(_ description: Scenario.Cluster, _ scenario: Scenario, in simulation: Simulation)
+    throws(Problem)
+  {
     name = description.name
     self.description = description
     var options = Cluster.Options()
     options.name = description.name
+    options.variant = scenario.iptables == .nft ? .nft : .legacy
     switch description.cni {
     case "flannel-host-gw": options.network = .flannelHostGateway
     case "calico": options.network = .calico

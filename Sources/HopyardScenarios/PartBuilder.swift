@@ -14,7 +14,7 @@ struct PartBuilder {
       network.add(DockerPart(docker, place, network.scenario))
     }
     for cluster in network.scenario.clusters {
-      network.add(try ClusterPart(cluster, in: network.simulation))
+      network.add(try ClusterPart(cluster, network.scenario, in: network.simulation))
     }
   }
 

@@ -160,7 +160,7 @@ import Testing
       models: {smollm: {model: ai/smollm2, context_size: 1024}}
       configs: {app: {content: "a=1"}}
       secrets: {key: {environment: KEY}}
-      volumes: {data:, other: {external: true, name: real}}
+      volumes: {data: {}, other: {external: true, name: real}}
       services:
         web:
           <<: *common

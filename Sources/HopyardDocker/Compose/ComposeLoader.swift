@@ -112,6 +112,7 @@ public struct ComposeLoader {
     if name.hasPrefix("/") { return name }
     var plain = name
     while plain.hasPrefix("./") { plain = String(plain.dropFirst(2)) }
+    if plain == "." || plain.isEmpty { return directory }
     return directory == "." || directory.isEmpty ? plain : directory + "/" + plain
   }
 

@@ -52,6 +52,7 @@ final class PodNetworkAgent {
   private let address: IPv4Address
   private let own: IPv4Prefix
   private let cluster: IPv4Prefix
+  private let variant: RulesetVariant
   private var tunnel: NetworkDevice?
   private var peers: [String: Peer] = [:]
 
@@ -61,7 +62,8 @@ final class PodNetworkAgent {
     uplink: NetworkDevice,
     address: IPv4Address,
     podNetwork: IPv4Prefix,
-    cluster: IPv4Prefix
+    cluster: IPv4Prefix,
+    variant: RulesetVariant = .nft
   ) throws(CNIError) {
     self.kind = kind
     self.node = node
@@ -69,8 +71,9 @@ final class PodNetworkAgent {
     self.address = address
     own = podNetwork
     self.cluster = cluster
+    self.variant = variant
     let mtu = uplink.mtu - kind.overhead
-    let ports = PortMapPlugin(on: node, network: kind.networkName)
+    let ports = PortMapPlugin(on: node, network: kind.networkName, variant: variant)
     switch kind {
     case .flannelVXLAN, .flannelHostGateway, .flannelIPIP, .bridge:
       plugins = CNIChain([
@@ -156,7 +159,7 @@ final class PodNetworkAgent {
   // MARK: Rules
 
   private func makeRules() throws {
-    let ruleset = node.netfilter.ruleset(.ipv4, .nft)
+    let ruleset = node.netfilter.ruleset(.ipv4, variant)
     switch kind {
     case .flannelVXLAN, .flannelHostGateway, .flannelIPIP:
       try install(FlannelRules.postrouting(own, cluster), "FLANNEL-POSTRTG", ruleset.table(.nat))

@@ -73,9 +73,11 @@ public struct PortMapRules {
 final class PortMapPlugin: CNIPlugin {
   private let node: NetworkNamespace
   private let network: String
+  private let variant: RulesetVariant
 
-  init(on node: NetworkNamespace, network: String) {
+  init(on node: NetworkNamespace, network: String, variant: RulesetVariant) {
     self.node = node
+    self.variant = variant
     self.network = network
   }
 
@@ -88,7 +90,7 @@ final class PortMapPlugin: CNIPlugin {
       prefixLength: previous.address.length,
       mappings: request.portMappings
     )
-    let table = node.netfilter.ruleset(.ipv4, .nft).table(.nat)
+    let table = node.netfilter.ruleset(.ipv4, variant).table(.nat)
     do {
       try prepare(table)
       try table.makeChain(rules.chain)
@@ -107,7 +109,7 @@ final class PortMapPlugin: CNIPlugin {
 
   func delete(_ request: CNIRequest, _ result: CNIResult) {
     guard !request.portMappings.isEmpty else { return }
-    let table = node.netfilter.ruleset(.ipv4, .nft).table(.nat)
+    let table = node.netfilter.ruleset(.ipv4, variant).table(.nat)
     let chain = PortMapRules.chainName(network, request.containerID)
     let all = table.rules(ofChain: "CNI-HOSTPORT-DNAT") ?? []
     for index in all.indices.reversed() where all[index].destinationChain == chain {

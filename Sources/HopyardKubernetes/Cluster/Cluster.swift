@@ -28,6 +28,8 @@ public final class Cluster {
     public var domain = "cluster.local"
     /// How pods reach each other.
     public var network = PodNetworkKind.flannelVXLAN
+    /// The variant of iptables that the nodes have.
+    public var variant = RulesetVariant.nft
     /// Whether CoreDNS runs.
     public var hasDNS = true
     /// Addresses that a load balancer outside gives to Services, in turn.
@@ -145,10 +147,12 @@ public final class Cluster {
       uplink: uplink,
       address: address,
       podNetwork: podNetwork,
-      cluster: options.podNetwork
+      cluster: options.podNetwork,
+      variant: options.variant
     )
     var configuration = ProxyConfiguration()
     configuration.nodeName = name
+    configuration.variant = options.variant
     configuration.zone = labels["topology.kubernetes.io/zone"]
     configuration.nodeAddresses = [.v4(address)]
     configuration.detector = .network(KubePrefix(options.podNetwork))

@@ -206,7 +206,7 @@ public final class KubeProxy {
   public func sync() {
     guard syncedVersion != compiler.version else { return }
     syncedVersion = compiler.version
-    let ruleset = namespace.netfilter.ruleset(configuration.family, .nft)
+    let ruleset = namespace.netfilter.ruleset(configuration.family, configuration.variant)
     let compiled = compiler.compiled(configuration, ruleset.pool)
     guard compiled !== installed else { return }
     installed = compiled

@@ -31,6 +31,8 @@ public struct ProxyConfiguration: Hashable, Sendable {
   public var zone: String?
   /// The family whose rules are made.
   public var family = RuleFamily.ipv4
+  /// The variant of iptables that it calls.
+  public var variant = RulesetVariant.nft
   /// How pods are told from others.
   public var detector = LocalDetector.none
   /// `--masquerade-all`.

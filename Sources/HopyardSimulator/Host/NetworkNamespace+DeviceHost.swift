@@ -80,6 +80,7 @@ extension NetworkNamespace: DeviceHost {
       ipv4.routes.deviceDown(device.ifindex)
       ipv4.neighbours.removeAll(on: device.number)
       netfilter.deviceDown(device.number)
+      ipv4.exceptions.removeAll()
     case .carrierChanged:
       ipv4.routes.carrierChanged(device.ifindex, hasCarrier: device.hasCarrier)
       if !device.hasCarrier {

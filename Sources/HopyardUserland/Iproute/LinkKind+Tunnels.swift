@@ -14,7 +14,7 @@ extension LinkKind {
     let hasIdentifier = try readVXLAN(request.typeArguments, &options, context, in: namespace)
     guard hasIdentifier else {
       context.printError("vxlan: missing virtual network identifier\n")
-      throw .exit(.status(255))
+      throw .exit(.status(1))
     }
     return try caught { () throws(LinkError) in
       try namespace.makeVXLAN(request.newLink, options)
@@ -26,7 +26,8 @@ extension LinkKind {
     _ words: [String],
     _ options: inout VXLANOptions,
     _ context: IpContext,
-    in namespace: NetworkNamespace
+    in namespace: NetworkNamespace,
+    isNew: Bool = true
   ) throws(Failure) -> Bool {
     var arguments = IpArguments(words, context)
     var hasIdentifier = false
@@ -34,10 +35,10 @@ extension LinkKind {
     func value() throws(Failure) -> String {
       try read { () throws(ProcessExit) in try arguments.value() }
     }
-    func number(_ word: String, _ limit: Int64) throws(Failure) -> Int64 {
+    func number(_ wrong: String, _ limit: Int64) throws(Failure) -> Int64 {
       let text = try value()
       guard let number = LinkRequest.number(text), number >= 0, number <= limit else {
-        throw .exit(arguments.wrong(text, "\(word) is invalid"))
+        throw .exit(arguments.wrong(text, wrong))
       }
       return number
     }
@@ -56,7 +57,7 @@ extension LinkKind {
     while let word = arguments.next() {
       switch word {
       case "id", "vni":
-        options.vni = UInt32(try number("id", 0xff_ffff))
+        options.vni = UInt32(try number("invalid id", 0xff_ffff))
         hasIdentifier = true
       case "group":
         let group = try address("group")
@@ -121,11 +122,11 @@ extension LinkKind {
         }
         options.maximumAddresses = UInt32(text) ?? 0
       case "port", "srcport":
-        let low = try number(word, 65_535)
-        let high = try number(word, 65_535)
+        let low = try number("min port", 65_535)
+        let high = try number("max port", 65_535)
         options.sourcePorts = (UInt16(low), UInt16(high))
       case "dstport":
-        options.port = UInt16(try number("dstport", 65_535))
+        options.port = UInt16(try number("dst port", 65_535))
         hasPort = true
       case "learning": options.learns = true
       case "nolearning": options.learns = false
@@ -148,7 +149,7 @@ extension LinkKind {
         throw unknown("vxlan", word, context)
       }
     }
-    if hasIdentifier, !hasPort {
+    if isNew, hasIdentifier, !hasPort {
       context.printError(
         "vxlan: destination port not specified\n"
           + "Will use Linux kernel default (non-standard value)\n"
@@ -168,7 +169,7 @@ extension LinkKind {
     var options = device.options
     let old = options
     guard let namespace = device.underlayNamespace else { return }
-    _ = try readVXLAN(words, &options, context, in: namespace)
+    _ = try readVXLAN(words, &options, context, in: namespace, isNew: false)
     guard old.vni == options.vni, old.port == options.port else {
       throw .link(LinkError(.notSupported, "Cannot change VNI"))
     }
