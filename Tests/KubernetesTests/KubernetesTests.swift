@@ -311,6 +311,33 @@ private let web = """
     )
   }
 
+  @Test func kubectlShowsEndpointsAndRanges() throws {
+    let bench = try ClusterBench()
+    try bench.apply(
+      """
+      apiVersion: v1
+      kind: Pod
+      metadata: {name: web, labels: {app: web}}
+      spec: {nodeName: n1, containers: [{name: web, image: nginx, ports: [{containerPort: 80}]}]}
+      ---
+      apiVersion: v1
+      kind: Service
+      metadata: {name: web}
+      spec: {selector: {app: web}, ports: [{port: 80}]}
+      """
+    )
+    #expect(bench.cluster.runUntilReady(limit: .seconds(60)))
+    let address = try bench.run(["kubectl", "get", "pod", "web", "-o", "jsonpath={.status.podIP}"])
+    let table = try bench.run(["kubectl", "get", "endpoints", "web"])
+    #expect(table.text.contains("\(address.text):80"))
+    let path = "jsonpath={range .items[*]}{.metadata.name}{\"=\"}{.status.podIP}{\"\\n\"}{end}!"
+    let range = try bench.run(["kubectl", "get", "pods", "-o", path])
+    #expect(range.text == "web=\(address.text)\n!")
+    let first = "jsonpath={.subsets[0].addresses[0].ip}"
+    let ip = try bench.run(["kubectl", "get", "endpoints", "web", "-o", first])
+    #expect(ip.text == address.text)
+  }
+
   @Test func strictManifestsNameThePlace() {
     let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  selectr: {}\n"
     #expect(throws: Problem.self) { try Manifests.read(text, file: "a.yaml") }

@@ -45,7 +45,12 @@ enum KubectlObject {
           .object(["address": .string(object.meta.name), "type": .string("Hostname")]),
         ])
       ])
-    case .endpointSlice(let slice): endpoints(slice, object, &value)
+    case .endpointSlice(let slice):
+      if object.kind == "Endpoints" {
+        value["subsets"] = .list([subset(slice)])
+      } else {
+        endpoints(slice, object, &value)
+      }
     case .other: break
     }
     return value
@@ -213,19 +218,80 @@ enum KubectlObject {
   }
 }
 
+extension KubectlObject {
+  /// The addresses and ports of an Endpoints object.
+  private static func subset(_ slice: EndpointSlice) -> KubeValue {
+    let addresses = slice.endpoints.filter { $0.ready ?? true }.map { endpoint -> KubeValue in
+      var item: [String: KubeValue] = ["ip": .string(endpoint.addresses.first ?? "")]
+      if let node = endpoint.node { item["nodeName"] = .string(node) }
+      if let pod = endpoint.pod {
+        item["targetRef"] = .object(["kind": .string("Pod"), "name": .string(pod)])
+      }
+      return .object(item)
+    }
+    let ports = slice.ports.map { port -> KubeValue in
+      var item: [String: KubeValue] = ["protocol": .string(KubeProtocol.text(port.ipProtocol))]
+      if let number = port.port { item["port"] = .number(Int(number)) }
+      if !port.name.isEmpty { item["name"] = .string(port.name) }
+      return .object(item)
+    }
+    return .object(["addresses": .list(addresses), "ports": .list(ports)])
+  }
+
+  /// The Endpoints objects of one namespace or of all: those of manifests, and those that the
+  /// cluster keeps beside the slices of Services.
+  static func allEndpoints(_ api: APIServer, namespace: String?) -> [KubeObject] {
+    var found: [ObjectKey: KubeObject] = [:]
+    let written = api.list("Endpoints", namespace: namespace)
+    for object in written { found[object.key] = object }
+    for object in api.list("EndpointSlice", namespace: namespace) {
+      guard let slice = object.slice, !slice.service.isEmpty else { continue }
+      let key = ObjectKey("Endpoints", object.meta.namespace, slice.service)
+      if written.contains(where: { $0.key == key }) { continue }
+      if let known = found[key], var whole = known.slice {
+        whole.endpoints += slice.endpoints
+        found[key]?.body = .endpointSlice(whole)
+      } else {
+        var meta = ObjectMeta(slice.service, namespace: object.meta.namespace)
+        meta.created = object.meta.created
+        found[key] = KubeObject("Endpoints", "v1", meta, .endpointSlice(slice))
+      }
+    }
+    return found.values.sorted { $0.key < $1.key }
+  }
+}
+
 /// `-o jsonpath`, in its simple forms: text, and paths of names, indices and `[*]`.
 enum JSONPath {
   /// The text of a template; nil if it has a form that is not modelled.
   static func evaluate(_ template: String, _ root: KubeValue) -> String? {
+    evaluate(template[...], root, root)
+  }
+
+  /// A template at an element of a range.
+  private static func evaluate(_ template: Substring, _ here: KubeValue, _ root: KubeValue)
+    -> String?
+  {
     var result = ""
-    var rest = template[...]
+    var rest = template
     while let open = rest.firstIndex(of: "{") {
       result += unescaped(rest[..<open])
       guard let close = rest[open...].firstIndex(of: "}") else { return nil }
       let body = rest[rest.index(after: open)..<close]
       if body.hasPrefix("\"") {
         result += unescaped(body.dropFirst().dropLast())
-      } else if let values = path(body, root) {
+      } else if body.hasPrefix("range ") {
+        let text = rest[rest.index(after: close)...]
+        guard let values = path(body.dropFirst(6), body.contains("$") ? root : here),
+          let ending = end(of: text)
+        else { return nil }
+        for value in values {
+          guard let part = evaluate(text[..<ending.start], value, root) else { return nil }
+          result += part
+        }
+        rest = text[ending.after...]
+        continue
+      } else if let values = path(body, body.hasPrefix("$") ? root : here) {
         result += values.map(text).joined(separator: " ")
       } else {
         return nil
@@ -233,6 +299,22 @@ enum JSONPath {
       rest = rest[rest.index(after: close)...]
     }
     return result + unescaped(rest)
+  }
+
+  /// Where the range that begins before a text ends.
+  private static func end(of text: Substring) -> (start: Substring.Index, after: Substring.Index)? {
+    var depth = 0
+    var rest = text
+    while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+      let body = rest[rest.index(after: open)..<close]
+      if body.hasPrefix("range ") { depth += 1 }
+      if body == "end" {
+        if depth == 0 { return (open, rest.index(after: close)) }
+        depth -= 1
+      }
+      rest = rest[rest.index(after: close)...]
+    }
+    return nil
   }
 
   private static func unescaped(_ text: Substring) -> String {

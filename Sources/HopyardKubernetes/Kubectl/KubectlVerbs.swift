@@ -63,16 +63,22 @@ enum KubectlVerbs {
   ) throws(KubectlFailure) -> [KubeObject] {
     let api = call.cluster.api
     let namespace = kind.isNamespaced ? call.namespace : ""
+    let place = call.isAllNamespaces ? nil : namespace
+    func all() -> [KubeObject] {
+      kind.name == "Endpoints"
+        ? KubectlObject.allEndpoints(api, namespace: place) : api.list(kind.name, namespace: place)
+    }
     if names.isEmpty {
       let selector = try call.selector()
-      return api.list(kind.name, namespace: call.isAllNamespaces ? nil : namespace).filter {
+      return all().filter {
         selector?.matches($0.meta.labels) ?? true
       }
     }
     var found: [KubeObject] = []
     for name in names {
       let key = ObjectKey(kind.name, namespace, name)
-      guard let object = api[key] else {
+      let object = api[key] ?? (kind.name == "Endpoints" ? all().first { $0.key == key } : nil)
+      guard let object else {
         if call.has("ignore-not-found") { continue }
         throw .message(APIError.notFound(key).description)
       }
