@@ -18,8 +18,9 @@ struct ComposeReader {
 
   // MARK: Files
 
-  /// A file's tree: variables replaced, other files included, services extended. What its paths
-  /// start from is a folder.
+  /// A file's tree: variables replaced, other files included, services extended.
+  ///
+  /// Its paths start from a folder.
   mutating func document(_ text: String, _ path: String, _ folder: String) throws(Problem)
     -> YAMLNode
   {

@@ -238,8 +238,9 @@ public struct KubeKind: Sendable {
   /// The API group of a kind, with a point before it, as messages name it behind the resource.
   static func groupSuffix(_ name: String) -> String { named(name)?.groupSuffix ?? "" }
 
-  /// The kind of a manifest; nil for a custom resource. Kinds that no group of Kubernetes itself has
-  /// are refused.
+  /// The kind of a manifest; nil for a custom resource.
+  ///
+  /// Kinds that no group of Kubernetes itself has are refused.
   static func find(
     _ name: String,
     _ nameNode: YAMLNode,
