@@ -19,6 +19,25 @@ struct ChainCode {
     numberAndTable = UInt32(truncatingIfNeeded: number) << 8 | UInt32(table.rawValue)
   }
 
+  private init(
+    head: UnsafeMutablePointer<ChainHead>,
+    firstDestination: UInt32,
+    numberAndTable: UInt32
+  ) {
+    self.head = head
+    self.firstDestination = firstDestination
+    self.numberAndTable = numberAndTable
+  }
+
+  /// The same place in a table with another chain of the name.
+  func with(_ chain: CompiledChain) -> ChainCode {
+    ChainCode(
+      head: chain.head,
+      firstDestination: firstDestination,
+      numberAndTable: numberAndTable
+    )
+  }
+
   /// Its number in the table.
   @inline(__always)
   var number: Int { Int(numberAndTable &>> 8) }
@@ -34,6 +53,11 @@ struct ChainCode {
   var name: String { compiled._withUnsafeGuaranteedRef { $0.chain.name } }
 }
 
+extension CompiledChain {
+  /// Whether its rules name lists or estimators that a namespace keeps.
+  fileprivate var isKeeper: Bool { chain.isStateful || !chain.rateEstimators.isEmpty }
+}
+
 /// A table's chains as packets meet them: compiled, and with their jumps resolved.
 ///
 /// Immutable, and shared by all namespaces that have the table; the compiled chains are shared by
@@ -41,6 +65,8 @@ struct ChainCode {
 final class CompiledTable {
   let table: ChainTable
   let chains: ContiguousArray<CompiledChain>
+  /// Which chains those are.
+  private let identities: ContiguousArray<ObjectIdentifier>
   let codes: UnsafeMutablePointer<ChainCode>
   /// Whether a rule makes the kernel count the bytes of connections.
   let needsAccounting: Bool
@@ -48,6 +74,7 @@ final class CompiledTable {
   let keepers: [CompiledChain]
   /// The numbers of the chains to which the rules of each chain jump, one chain's after another's.
   let destinations: UnsafeMutablePointer<Int32>
+  private let destinationCount: Int
 
   /// Compiles a table; what `previous` has in common with it need not be looked for again.
   init(
@@ -57,32 +84,33 @@ final class CompiledTable {
     previous: CompiledTable?
   ) {
     self.table = table
-    var chains: ContiguousArray<CompiledChain> = []
-    chains.reserveCapacity(table.chains.count)
-    var old = 0
-    for chain in table.chains {
-      if let previous {
-        // Both are in the same order; what was removed is passed over.
-        var place = old
-        while place < previous.chains.count, place < old + 8,
-          previous.chains[place].chain !== chain
-        {
-          place += 1
-        }
-        if place < previous.chains.count, previous.chains[place].chain === chain {
-          chains.append(previous.chains[place])
-          old = place + 1
-          continue
-        }
-      }
-      chains.append(shared.compile(chain, in: simulation))
-    }
+    let ids = ContiguousArray(table.chains.map { ObjectIdentifier($0) })
+    identities = ids
+    let like = previous.flatMap { Self.chains(of: table, ids, like: $0, shared, simulation) }
+    let chains = like?.chains ?? Self.chains(of: table, shared, simulation, near: previous)
     self.chains = chains
-    needsAccounting = chains.contains(where: \.needsAccounting)
-    keepers = chains.filter { $0.chain.isStateful || !$0.chain.rateEstimators.isEmpty }
+    if let previous, let changed = like?.changed, !previous.needsAccounting,
+      previous.keepers.isEmpty
+    {
+      needsAccounting = changed.contains { chains[$0].needsAccounting }
+      keepers = changed.map { chains[$0] }.filter(\.isKeeper)
+    } else {
+      needsAccounting = chains.contains(where: \.needsAccounting)
+      keepers = chains.filter(\.isKeeper)
+    }
     let size = chains.count * MemoryLayout<ChainCode>.stride
     codes = LargeMemory.allocate(size).bindMemory(to: ChainCode.self, capacity: chains.count)
-    destinations = .allocate(capacity: max(1, chains.reduce(0) { $0 + $1.destinations.count }))
+    if let previous, let changed = like?.changed {
+      // All jumps go where they went.
+      destinationCount = previous.destinationCount
+      destinations = .allocate(capacity: max(1, destinationCount))
+      destinations.initialize(from: previous.destinations, count: destinationCount)
+      codes.initialize(from: previous.codes, count: chains.count)
+      for number in changed { codes[number] = codes[number].with(chains[number]) }
+      return
+    }
+    destinationCount = chains.reduce(0) { $0 + $1.destinations.count }
+    destinations = .allocate(capacity: max(1, destinationCount))
     var next = 0
     let places = shared.places(of: chains)
     for (number, chain) in chains.enumerated() {
@@ -95,6 +123,62 @@ final class CompiledTable {
         next += 1
       }
     }
+  }
+
+  /// The chains of a table whose chains have the names and the jumps of `previous`'s, and the numbers
+  /// of those that are others; nil if it is not like that table.
+  private static func chains(
+    of table: ChainTable,
+    _ identities: ContiguousArray<ObjectIdentifier>,
+    like previous: CompiledTable,
+    _ shared: NetfilterShared,
+    _ simulation: Simulation
+  ) -> (chains: ContiguousArray<CompiledChain>, changed: [Int])? {
+    guard previous.identities.count == identities.count, previous.table.name == table.name else {
+      return nil
+    }
+    var changed: [Int] = []
+    for number in identities.indices where identities[number] != previous.identities[number] {
+      changed.append(number)
+    }
+    var chains = previous.chains
+    for number in changed {
+      let new = shared.compile(table.chains[number], in: simulation)
+      guard new.nameNumber == chains[number].nameNumber,
+        new.destinations == chains[number].destinations
+      else { return nil }
+      chains[number] = new
+    }
+    return (chains, changed)
+  }
+
+  /// The chains of a table, of which those near the same place of `previous` need not be looked for.
+  private static func chains(
+    of table: ChainTable,
+    _ shared: NetfilterShared,
+    _ simulation: Simulation,
+    near previous: CompiledTable?
+  ) -> ContiguousArray<CompiledChain> {
+    var chains: ContiguousArray<CompiledChain> = []
+    chains.reserveCapacity(table.chains.count)
+    var old = 0
+    for chain in table.chains {
+      if let previous {
+        // Both are in the same order; what was removed is passed over.
+        let id = ObjectIdentifier(chain)
+        var place = old
+        while place < previous.identities.count, place < old + 8, previous.identities[place] != id {
+          place += 1
+        }
+        if place < previous.identities.count, previous.identities[place] == id {
+          chains.append(previous.chains[place])
+          old = place + 1
+          continue
+        }
+      }
+      chains.append(shared.compile(chain, in: simulation))
+    }
+    return chains
   }
 
   deinit {
