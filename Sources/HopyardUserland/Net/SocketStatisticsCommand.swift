@@ -4,14 +4,15 @@ import HopyardWire
 /// `ss`: the sockets of a namespace.
 enum SocketStatisticsCommand {
   static let specification = OptionSpecification(
-    "utwanlpH4Ors",
+    "utwanlpH4Orsoi",
     long: [
       "udp=u", "tcp=t", "raw=w", "all=a", "numeric=n", "listening=l", "processes=p",
       "no-header=H", "ipv4=4", "oneline=O", "summary=s",
+      "options=o", "info=i",
     ],
-    refused: "x06emioZzbEKNf:A:D:F:dSMTQhV",
+    refused: "x06emZzbEKNf:A:D:F:dSMTQhV",
     refusedLong: [
-      "unix", "packet", "ipv6", "extended", "memory", "info", "options", "context", "contexts",
+      "unix", "packet", "ipv6", "extended", "memory", "context", "contexts",
       "bpf", "events", "kill", "net:", "family:", "query:", "socket:", "diag:", "filter:", "dccp",
       "sctp", "mptcp", "vsock", "xdp", "tipc", "help", "version", "resolve",
     ]
@@ -64,13 +65,26 @@ enum SocketStatisticsCommand {
         all || (listens ? isIdle : !isIdle && !["TIME-WAIT", "SYN-RECV"].contains(row.state))
       return shown && filter.matches(row)
     }
+    for index in rows.indices {
+      rows[index].owner = parsed.has("p") ? rows[index].owner : ""
+      guard let information = rows[index].information else { continue }
+      if parsed.has("o") { rows[index].owner += SocketDetails.timer(information) }
+      if parsed.has("i") {
+        if !parsed.has("O") { rows[index].owner += "\n\t" }
+        rows[index].owner += SocketDetails.text(
+          information,
+          isListening: rows[index].state == "LISTEN",
+          showsOptions: parsed.has("o"),
+          isNumeric: parsed.has("n")
+        )
+      }
+    }
     let kinds = ["u", "t", "w"].count { parsed.has($0) }
     let text = table(
       rows,
       showsKind: kinds > 1,
       showsState: (filter.states?.count ?? 2) > 1,
       showsHeader: !parsed.has("H"),
-      showsProcess: parsed.has("p"),
       isNumeric: parsed.has("n"),
       process.namespace
     )
@@ -83,7 +97,6 @@ enum SocketStatisticsCommand {
     showsKind: Bool,
     showsState: Bool,
     showsHeader: Bool,
-    showsProcess: Bool,
     isNumeric: Bool,
     _ namespace: NetworkNamespace
   ) -> String {
@@ -102,12 +115,15 @@ enum SocketStatisticsCommand {
         address + ":", row.port(row.localPort, isNumeric: isNumeric),
         row.remoteAddress.description + ":",
         row.remotePort == 0 ? "*" : row.port(row.remotePort, isNumeric: isNumeric),
-        showsProcess ? row.owner : "",
+        row.owner,
       ])
     }
     var widths = columns.map { _ in 0 }
     for line in lines {
-      for (index, cell) in line.enumerated() { widths[index] = max(widths[index], cell.utf8.count) }
+      // What stands on a line of its own takes no column.
+      for (index, cell) in line.enumerated() where !cell.contains("\n") {
+        widths[index] = max(widths[index], cell.utf8.count)
+      }
     }
     var text = ""
     for line in lines {
@@ -116,7 +132,12 @@ enum SocketStatisticsCommand {
         if index == 1 && !showsState { continue }
         let isFirst = index == (showsKind ? 0 : showsState ? 1 : 2)
         if !isFirst { text += columns[index].separator }
-        text += columns[index].isRight ? cell.leftPadded(widths[index]) : cell.padded(widths[index])
+        if cell.contains("\n") {
+          text += cell
+        } else {
+          text +=
+            columns[index].isRight ? cell.leftPadded(widths[index]) : cell.padded(widths[index])
+        }
       }
       text += "\n"
     }
@@ -136,6 +157,8 @@ struct SocketRow {
   var remotePort: UInt16
   var ifindex: Int32
   var owner = ""
+  /// What the kernel tells of a connection.
+  var information: TCPInformation?
   /// The program that has it.
   var program: (name: String, pid: Int)?
 
@@ -173,6 +196,7 @@ struct SocketRow {
 
   init(_ socket: TCPSocket) {
     self.init(socket, kind: "tcp")
+    information = socket.information
     receiveQueue = socket.receivedCount
     sendQueue = socket.unsentCount
     localAddress = socket.localAddress

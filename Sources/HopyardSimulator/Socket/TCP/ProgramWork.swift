@@ -23,6 +23,8 @@ struct ProgramWork: ~Copyable {
   var writes: [HeldWrite] = []
   var writtenBytes = 0
   var endsStream = false
+  /// The MTU that a router told of meanwhile.
+  var smallerPath: UInt32?
   /// What it wrote has waited once more, for what the end of the call before it sent.
   var hasWaited = false
 
@@ -102,6 +104,10 @@ extension TCPSocket {
     work.hasSent = false
     work.time = now
     while let packet = work.received.popFirst() { wire.receiveHeld(packet, self) }
+    if let mtu = work.smallerPath {
+      work.smallerPath = nil
+      if state != .closed, state != .timeWait { takePathMTU(mtu) }
+    }
     if work.packets.isEmpty, work.hasSent, !work.hasWaited,
       !work.writes.isEmpty || work.endsStream
     {

@@ -25,13 +25,17 @@ extension TCPSocket {
       guard segment.start == sendUnacknowledged else { return nil }
       window = size
     }
-    var count = 1
-    if Int(segment.count) > min(window, size) {
-      splitSent(index, at: min(window, size))
-    } else {
-      count = joinedCount(index, most: segments, bytes: window / size * size)
-      if count == 1, !isJoinedBehind(index) { collapse(index, into: min(window, size)) }
+    var isCut = false
+    var place = index
+    while Int(queue[place].count) > min(window, size) {
+      // What became too long for the path stays one buffer.
+      splitSent(place, at: min(window, size))
+      place += 1
+      queue[place].marks.insert(.joined)
+      isCut = true
     }
+    let count = joinedCount(index, most: segments, bytes: max(window / size * size, 1))
+    if count == 1, !isCut, !isJoinedBehind(index) { collapse(index, into: min(window, size)) }
     queue[index].marks.remove(.joined)
     if isJoinedBehind(index + count - 1) { queue[index + count].marks.remove(.joined) }
     return resend(index, count)

@@ -31,9 +31,18 @@ extension TCPLayer {
       return
     }
     if report.type == 3 && report.code == 4 {
-      let options = socket.outputOptions(to: report.destination.rawValue, .tcp)
-      if report.info > 0 { stack.updatePathMTU(report.info, for: options) }
-      socket.pathMTUChanged()
+      // While the program's call runs this waits like segments.
+      let sentAgo = socket.now &- socket.loss.lastTransmit
+      if socket.work.isHeld {
+        socket.work.smallerPath = report.info
+      } else if sentAgo >= 0, sentAgo < ProgramWork.gap {
+        let info = report.info
+        stack.simulation.schedule(after: ProgramWork.gap) {
+          if socket.state != .closed, socket.state != .timeWait { socket.takePathMTU(info) }
+        }
+      } else {
+        socket.takePathMTU(report.info)
+      }
       return
     }
     // Source quench means nothing any more (RFC 6633).
@@ -60,6 +69,13 @@ extension TCPLayer {
 }
 
 extension TCPSocket {
+  /// A router told the MTU of its next link; 0 if it did not say.
+  func takePathMTU(_ mtu: UInt32) {
+    let output = outputOptions(to: remoteAddress.rawValue, .tcp)
+    if mtu > 0 { stack.updatePathMTU(mtu, for: output) }
+    pathMTUChanged()
+  }
+
   /// The path takes less than it seemed: smaller segments from now on, and the lost ones again
   /// (`tcp_simple_retransmit`).
   func pathMTUChanged() {

@@ -83,6 +83,27 @@ public struct TCPInformation: Sendable {
   public var duplicates: Int
   public var reorderingsSeen: Int
   public var outOfOrder: Int
+  /// The congestion control.
+  public var congestionControl: CongestionAlgorithm
+  /// The timer that runs, if one does.
+  public var timer: Timer?
+
+  /// A timer of a connection, as `ss -o` shows it.
+  public struct Timer: Sendable {
+    /// What it waits for.
+    public enum Kind: String, Sendable {
+      case retransmission = "on"
+      case keepalive
+      case timeWait = "timewait"
+      case probe = "persist"
+    }
+
+    public var kind: Kind
+    /// How many milliseconds are left.
+    public var left: Int64
+    /// How often it has expired without an answer.
+    public var count: Int
+  }
 }
 
 extension TCPSocket {
@@ -142,7 +163,28 @@ extension TCPSocket {
       bytesReceived: accounts.bytesReceived,
       duplicates: accounts.duplicatesTold,
       reorderingsSeen: accounts.reorderings,
-      outOfOrder: accounts.outOfOrder
+      outOfOrder: accounts.outOfOrder,
+      congestionControl: state == .listen || state == .synSent || state == .synReceived
+        ? tcpOptions.congestionControl ?? settings.congestionControl : congestion.algorithm,
+      timer: runningTimer
+    )
+  }
+
+  private var runningTimer: TCPInformation.Timer? {
+    let waits = state == .timeWait || waitsInFinWait2
+    if !waits, sendTimer.isSet, sendTimerKind != .none {
+      let isProbe = sendTimerKind == .probe
+      return TCPInformation.Timer(
+        kind: isProbe ? .probe : .retransmission,
+        left: max(sendDue &- now, 0) / 1_000_000,
+        count: isProbe ? probesOut : retransmissions
+      )
+    }
+    guard idleTimer.isSet else { return nil }
+    return TCPInformation.Timer(
+      kind: waits ? .timeWait : .keepalive,
+      left: max(idleDue &- now, 0) / 1_000_000,
+      count: waits ? 0 : probesOut
     )
   }
 }

@@ -99,6 +99,7 @@ extension TCPSocket {
   }
 
   func measureHandshake(_ segment: ReceivedSegment) {
+    loss.leastTimeout = Int64(routeMetrics.rtoMin) * 1000
     if retransmissions == 0 {
       takeRTT(max((now &- opened.nanoseconds) / 1000, 1))
     } else if usesTimestamps, segment.echo != 0 {
@@ -115,7 +116,6 @@ extension TCPSocket {
     clearSendTimer()
     let metrics = routeMetrics
     loss.initialWindow = Int(metrics.initcwnd)
-    loss.leastTimeout = Int64(metrics.rtoMin) * 1000
     loss.reordering =
       metrics.reordering > 0 ? Int(metrics.reordering) : Int(settings.reordering)
     if metrics.ssthresh > 0 { slowStartThreshold = Int(metrics.ssthresh) }
@@ -133,6 +133,8 @@ extension TCPSocket {
     roundEnd = sendUnacknowledged
     pushedSequence = sendUnacknowledged
     lastHeard = now
+    // The SYN counts as delivered.
+    loss.delivered += 1
     lastSent = now
     receiver.lastData = now
     initialiseBuffers()

@@ -113,6 +113,9 @@ public final class TCPSocket: Socket {
   @exclusivity(unchecked) var ackTimer = LazyTimer()
   /// Keepalive, FIN_WAIT2 and TIME_WAIT.
   @exclusivity(unchecked) var idleTimer = LazyTimer()
+  /// When the two expire but for the coarseness of the kernel's timers, as `ss` shows it.
+  @exclusivity(unchecked) var sendDue: Int64 = 0
+  @exclusivity(unchecked) var idleDue: Int64 = 0
   @exclusivity(unchecked) var retransmissions = 0
   @exclusivity(unchecked) var totalRetransmissions = 0
   @exclusivity(unchecked) var timeouts = 0

@@ -29,6 +29,7 @@ extension TCPSocket {
 
   func setSendTimer(_ kind: SendTimerKind, at time: Int64) {
     sendTimerKind = kind
+    sendDue = time
     let most = now &+ Int64(settings.mostTimeout) * 1_000_000
     sendTimer.set(at: min(time, most), stack.simulation, sendTimerBody)
   }
@@ -37,6 +38,7 @@ extension TCPSocket {
   func setSynTimer() {
     let wait = KernelTimer.wait(for: timeoutNanoseconds)
     setSendTimer(.retransmit, at: now &+ wait &+ .milliseconds(1))
+    sendDue = now &+ timeoutNanoseconds
   }
 
   func clearSendTimer() {
@@ -115,7 +117,7 @@ extension TCPSocket {
       if Int(queue[last].count) > segment {
         splitSent(last, at: (Int(queue[last].count) - 1) / segment * segment)
       }
-      guard retransmit(queue.sentCount - 1) != nil else {
+      guard !waitsForNeighbour, retransmit(queue.sentCount - 1) != nil else {
         sendTimerKind = .lossProbe
         return rearmTimeout()
       }
@@ -154,7 +156,7 @@ extension TCPSocket {
       enterLoss()
       retransmissions += 1
       timeouts += 1
-      if retransmitCounted(0) == nil {
+      if !waitsForNeighbour, retransmitCounted(0) == nil {
         return setSendTimer(
           .retransmit,
           at: now &+ min(timeoutNanoseconds, Self.resourceInterval)
@@ -239,7 +241,7 @@ extension TCPSocket {
 
   /// What was sent last still waits on this host, for the neighbour's address
   /// (`skb_still_in_host_queue`).
-  private var waitsForNeighbour: Bool { stack.neighbours.holdsPacket(ofSocket: number) }
+  var waitsForNeighbour: Bool { stack.neighbours.holdsPacket(ofSocket: number) }
 
   /// The third segment of a half-open connection did not come (`reqsk_timer_handler`).
   private func retrySynAnswer() {
@@ -389,6 +391,7 @@ extension TCPSocket {
   }
 
   func armIdleTimer(after delay: Int64) {
+    idleDue = now &+ delay
     idleTimer.set(at: now &+ KernelTimer.wait(for: delay), stack.simulation, idleTimerBody)
   }
 
