@@ -78,6 +78,7 @@ extension NetworkNamespace: DeviceHost {
       if ipv4.isOn(.arpNotify, device) { ipv4.announceAddresses(of: device) }
     case .down:
       ipv4.routes.deviceDown(device.ifindex)
+      forgetLostPaths()
       ipv4.neighbours.removeAll(on: device.number)
       netfilter.deviceDown(device.number)
       ipv4.exceptions.removeAll()
@@ -91,7 +92,7 @@ extension NetworkNamespace: DeviceHost {
       ipv4.neighbours.removeAll(on: device.number)
       if device.isUp && ipv4.isOn(.arpNotify, device) { ipv4.announceAddresses(of: device) }
     case .mtuChanged:
-      ipv4.exceptions.removeAll()
+      ipv4.exceptions.changeMTU(of: device.ifindex, to: device.mtu)
     case .renamed:
       machine.rememberChange(of: device)
       ipv4.routes.devicesRenamed()

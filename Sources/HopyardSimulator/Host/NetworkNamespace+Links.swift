@@ -249,14 +249,18 @@ extension NetworkNamespace {
   @discardableResult
   public func identifier(of other: NetworkNamespace) -> Int {
     if let known = knownIdentifier(of: other) { return known }
-    var number = namespaceIdentifiers.count
-    if let free = freeNamespaceIdentifiers.indices.min(by: {
-      freeNamespaceIdentifiers[$0] < freeNamespaceIdentifiers[$1]
-    }) {
-      number = freeNamespaceIdentifiers.remove(at: free)
-    }
+    let taken = Set(namespaceIdentifiers.values)
+    var number = 0
+    while taken.contains(number) { number += 1 }
     namespaceIdentifiers[ObjectIdentifier(other)] = number
     return number
+  }
+
+  /// Chooses the number by which this namespace shall know another one; false if it is taken.
+  public func setIdentifier(_ number: Int, of other: NetworkNamespace) -> Bool {
+    guard !namespaceIdentifiers.values.contains(number) else { return false }
+    namespaceIdentifiers[ObjectIdentifier(other)] = number
+    return true
   }
 
   /// The number by which this namespace knows another one, if it has one.
@@ -266,9 +270,7 @@ extension NetworkNamespace {
 
   /// Forgets the number of a namespace that was removed.
   func forgetIdentifier(of other: NetworkNamespace) {
-    if let number = namespaceIdentifiers.removeValue(forKey: ObjectIdentifier(other)) {
-      freeNamespaceIdentifiers.append(number)
-    }
+    namespaceIdentifiers.removeValue(forKey: ObjectIdentifier(other))
   }
 
   /// The kernel tells of a device whose other half is elsewhere, and gives that place a number.

@@ -8,8 +8,8 @@ public struct LearnedPath: Hashable, Sendable {
   public var isMTULocked: Bool
   /// The router that a redirect named.
   public var gateway: IPv4Address?
-  /// How many seconds it stays.
-  public var secondsLeft: Int64
+  /// How many seconds it stays; nil for ever.
+  public var secondsLeft: Int64?
 }
 
 extension NetworkNamespace {
@@ -17,7 +17,7 @@ extension NetworkNamespace {
   public func insertRoute(_ route: Route<UInt32>, mode: RouteInsertion) throws(RouteError) {
     try routes.insert(route, mode: mode)
     if route.type == .local { routes.noteCustomLocalRoute() }
-    forgetPaths()
+    forgetLostPaths()
   }
 
   /// Deletes a route on behalf of a user.
@@ -28,7 +28,7 @@ extension NetworkNamespace {
     namingAll: Bool = false
   ) throws(RouteError) {
     try routes.delete(template, namingAll: namingAll)
-    forgetPaths()
+    forgetLostPaths()
   }
 
   /// Adds a policy rule on behalf of a user.
@@ -37,13 +37,13 @@ extension NetworkNamespace {
     priorityGiven: Bool
   ) throws(RouteError) {
     try routes.insertRule(rule, priorityGiven: priorityGiven)
-    forgetPaths()
+    forgetLostPaths()
   }
 
   /// Deletes a policy rule on behalf of a user.
   public func deleteRule(_ selector: PolicyRuleSelector<UInt32>) throws(RouteError) {
     try routes.deleteRule(selector)
-    forgetPaths()
+    forgetLostPaths()
   }
 
   /// Adds or replaces a nexthop object on behalf of a user.
@@ -52,31 +52,84 @@ extension NetworkNamespace {
     replaces: Bool
   ) throws(RouteError) {
     try routes.insertNexthop(object, replaces: replaces)
-    forgetPaths()
+    forgetLostPaths()
   }
 
   /// Deletes a nexthop object on behalf of a user.
   public func deleteNexthop(_ id: UInt32) throws(RouteError) {
     try routes.deleteNexthop(id)
-    forgetPaths()
+    forgetLostPaths()
   }
 
-  /// Forgets what was learned of paths, as `ip route flush cache` does.
+  /// Makes what was learned of paths void, as `ip route flush cache` does.
   public func forgetPaths() {
-    ipv4.exceptions.removeAll()
+    ipv4.exceptions.flush()
     ipv4.flows.removeAll()
   }
 
-  /// What was learned of the path to a destination.
-  public func learnedPath(to destination: IPv4Address) -> LearnedPath? {
-    guard let found = ipv4.exceptions.find(destination.rawValue, now: simulation.now) else {
-      return nil
+  /// Forgets what was learned of next hops that no route has any more.
+  func forgetLostPaths() {
+    ipv4.flows.removeAll()
+    guard !ipv4.exceptions.isEmpty else { return }
+    var left: Set<NexthopExceptions.NextHop> = []
+    for route in routes.allRoutes {
+      for hop in route.nexthops {
+        left.insert(
+          .init(
+            ifindex: hop.ifindex,
+            gateway: hop.gateway ?? 0,
+            routeMTU: route.metrics.mtu
+          )
+        )
+      }
     }
-    return LearnedPath(
-      mtu: found.mtu,
-      isMTULocked: found.isMTULocked,
-      gateway: found.gateway == 0 ? nil : IPv4Address(rawValue: found.gateway),
-      secondsLeft: (found.expires.nanoseconds - simulation.now.nanoseconds) / 1_000_000_000
-    )
+    ipv4.exceptions.keep(left)
+  }
+
+  /// What was learned of the path that a route takes; the asking counts as a use of it.
+  public func learnedPath(by route: ResolvedRoute<UInt32>) -> LearnedPath? {
+    ipv4.exceptions.bind(route.destination, by: .init(route), now: simulation.now)
+      .map { LearnedPath($0, now: simulation.now) }
+  }
+
+  /// What was learned of paths and is in use, by destination (`ip route show cache`).
+  public var learnedPaths: [KnownPath] {
+    ipv4.exceptions.listed(now: simulation.now).map { destination, exception in
+      KnownPath(
+        destination: IPv4Address(rawValue: destination),
+        ifindex: exception.nextHop.ifindex,
+        gateway: exception.gateway != 0
+          ? IPv4Address(rawValue: exception.gateway)
+          : exception.nextHop.gateway == 0
+            ? nil : IPv4Address(rawValue: exception.nextHop.gateway),
+        age: (simulation.now - (exception.bound ?? simulation.now)) / 1_000_000_000,
+        path: LearnedPath(exception, now: simulation.now)
+      )
+    }
+  }
+}
+
+/// A destination of which something was learned, with the way to it.
+public struct KnownPath: Hashable, Sendable {
+  /// The destination.
+  public var destination: IPv4Address
+  /// The device to leave by.
+  public var ifindex: Int32
+  /// The router, if there is one.
+  public var gateway: IPv4Address?
+  /// For how many seconds a route has used it.
+  public var age: Int64
+  /// What was learned.
+  public var path: LearnedPath
+}
+
+extension LearnedPath {
+  init(_ exception: NexthopExceptions.Exception, now: Instant) {
+    mtu = exception.mtu
+    isMTULocked = exception.isMTULocked
+    gateway = exception.gateway == 0 ? nil : IPv4Address(rawValue: exception.gateway)
+    secondsLeft =
+      exception.expires == .zero
+      ? nil : (exception.expires.nanoseconds - now.nanoseconds) / 1_000_000_000
   }
 }

@@ -28,8 +28,6 @@ public final class NetworkNamespace {
   @exclusivity(unchecked) public private(set) var callsIPTablesOnBridges = true
   /// The numbers by which this namespace knows others.
   var namespaceIdentifiers: [ObjectIdentifier: Int] = [:]
-  /// Numbers of namespaces that are gone, to be given again.
-  var freeNamespaceIdentifiers: [Int] = []
   /// It was removed.
   public private(set) var isGone = false
 
@@ -247,7 +245,7 @@ public final class NetworkNamespace {
   public func set(_ setting: InterfaceSetting, _ scope: SettingScope, to value: Int32) {
     switch scope {
     case .all:
-      if setting == .forwarding { return setForwarding(value != 0) }
+      if setting == .forwarding { return setForwarding(value: value) }
       ipv4.allSettings[setting] = value
     case .default: ipv4.defaultSettings[setting] = value
     case .device(let device): device.inet.settings[setting] = value
@@ -256,16 +254,18 @@ public final class NetworkNamespace {
   }
 
   /// Switches forwarding on or off for the namespace and all devices (`net.ipv4.ip_forward`).
-  public func setForwarding(_ on: Bool) {
+  public func setForwarding(_ on: Bool) { setForwarding(value: on ? 1 : 0) }
+
+  /// The same with the number that is written; all devices show it.
+  public func setForwarding(value: Int32) {
+    let on = value != 0
     ipv4.settings.forwarding = on
-    let value: Int32 = on ? 1 : 0
     ipv4.allSettings[.forwarding] = value
     // Routers do not take redirects unless told to.
     ipv4.allSettings[.acceptRedirects] = on ? 0 : 1
     ipv4.defaultSettings[.forwarding] = value
     for device in devices.all { device.inet.settings[.forwarding] = value }
     ipv4.flows.removeAll()
-    ipv4.exceptions.removeAll()
   }
 
   /// The neighbour timers of a device, or those that new devices get.

@@ -162,10 +162,12 @@ extension IPv4Stack {
       isLocked = true
     }
     if route.mtu == mtu { return }
+    guard let resolved = try? resolveOutput(options) else { return }
     exceptions.setMTU(
       mtu,
       isLocked: isLocked,
       for: options.destination,
+      by: .init(resolved),
       until: simulation.now + .seconds(Int64(settings.pathMTUExpires))
     )
   }
@@ -205,9 +207,11 @@ extension IPv4Stack {
       neighbours.resolve(entry)
       return
     }
+    guard let resolved = try? resolveOutput(options) else { return }
     exceptions.setGateway(
       gateway,
       for: options.destination,
+      by: .init(resolved),
       until: simulation.now + .seconds(300)
     )
   }

@@ -52,7 +52,8 @@ extension IPv4Stack {
     guard !isSendingICMP else { return }
     guard let route = try? routeOutput(options), route.type != .broadcast else { return }
     guard errorIsAllowed(type, code, to: options.destination, by: route.device) else { return }
-    let room = min(route.mtu, Self.largestError) - 28
+    options.options = Self.echoedOptions(packet)
+    let room = min(route.mtu, Self.largestError) - 28 - options.options.count
     guard room > 0 else { return }
     let quoted = min(packet.count, room)
     var error = simulation.pool.make(count: 8 + quoted)
@@ -141,6 +142,7 @@ extension IPv4Stack {
       options.source = selectSource(device, probe.destination, .link)
     }
     guard !isSendingICMP, let way = try? routeOutput(options) else { return }
+    options.options = Self.echoedOptions(request)
     let size = request.count - headerLength
     var reply = simulation.pool.make(count: size)
     reply.copyBytes(from: request, range: headerLength..<request.count, to: 0)

@@ -43,6 +43,9 @@ extension IPv4Stack {
       guard accept(.forward, &packet, in: device, out: &output) else { return }
     }
     counters.countForwarded()
+    if packet.metadata.flags.contains(.hasOptions) {
+      recordDeparture(&packet, route, from: device)
+    }
     self.output(packet, route, from: device)
   }
 
@@ -63,7 +66,7 @@ extension IPv4Stack {
     -> Int
   {
     if settings.forwardUsesPathMTU != 0 || result.isMTULocked,
-      let known = exceptions.mtu(of: destination, now: simulation.now)
+      let known = exceptions.mtu(of: destination, by: .init(result), now: simulation.now)
     {
       return known
     }

@@ -157,6 +157,10 @@ extension IPv4Stack {
     _ way: InputDecision,
     on device: NetworkDevice
   ) {
+    var packet = packet
+    if packet.metadata.flags.contains(.hasOptions) {
+      recordArrival(&packet, on: device, isLocal: way.isLocal && way.route.type == .local)
+    }
     if way.isLocal { return deliverLocally(packet, on: device, route: way.route.type) }
     if way.redirects { packet.metadata.flags.insert(.redirect) }
     if core.pointee.isTraced {

@@ -100,7 +100,11 @@ extension IPv4Stack {
       decision.isMTULocked = result.isMTULocked
     }
     if !exceptions.isEmpty, !device.isLoopback,
-      let known = exceptions.find(resolved.destination, now: simulation.now)
+      let known = exceptions.bind(
+        resolved.destination,
+        by: .init(resolved),
+        now: simulation.now
+      )
     {
       if known.mtu > 0 && !options.usesDeviceMTU {
         decision.mtu = min(decision.mtu, known.mtu)
@@ -119,8 +123,7 @@ extension IPv4Stack {
   }
 
   /// Asks the routing tables for the way of a packet of this host.
-  private func resolveOutput(_ options: OutputOptions) throws(SocketError) -> ResolvedRoute<UInt32>
-  {
+  func resolveOutput(_ options: OutputOptions) throws(SocketError) -> ResolvedRoute<UInt32> {
     var key = FlowKey<UInt32>(
       destination: options.destination,
       source: options.source,
@@ -193,6 +196,7 @@ extension IPv4Stack {
     packet.setU32(options.destination == 0 ? route.destination : options.destination, at: 16)
     if !options.options.isEmpty {
       for (offset, byte) in options.options.enumerated() { packet.setU8(byte, at: 20 + offset) }
+      recordSending(&packet, headerLength, source: route.source)
     }
     packet.metadata.journey = options.journey != 0 ? options.journey : simulation.nextJourney()
     packet.metadata.mark = options.mark

@@ -18,8 +18,8 @@ extension RoutingTables {
       object.id = nexthopObjects.reduce(1) { $1.id == $0 ? $0 + 1 : $0 }
     }
     let old = nexthopObjects.firstIndex { $0.id == object.id }
+    try checkNexthop(&object, replacing: replaces ? old.map { nexthopObjects[$0] } : nil)
     if old != nil, !replaces { throw RouteError(.fileExists) }
-    try checkNexthop(&object, replacing: old.map { nexthopObjects[$0] })
     if let old {
       nexthopObjects[old] = object
     } else {

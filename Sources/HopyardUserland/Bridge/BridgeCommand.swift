@@ -55,9 +55,7 @@ enum BridgeCommand {
       } else if isOption("-compressvlans") {
         compresses = true
       } else if option.hasPrefix("-c") {
-        if option.hasSuffix("=always") {
-          return .refused(index, "coloured output is not modelled")
-        }
+        options.isColoured = option.hasSuffix("=always") || !option.contains("=")
       } else if isOption("-force") {
         options.isForced = true
       } else if isOption("-json") {

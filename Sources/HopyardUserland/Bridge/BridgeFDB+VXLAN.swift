@@ -62,9 +62,17 @@ enum VXLANEntryText {
     _ output: inout IpOutput
   ) {
     output.openObject()
-    output.field("mac", entry.mac.description)
-    if !hidesDevice { output.field("ifname", device.name, text: "dev \(device.name) ") }
-    output.field("dst", remote.address.description, text: "dst \(remote.address) ")
+    output.field("mac", entry.mac.description, text: "\(entry.mac) ", colour: .linkAddress)
+    if !hidesDevice {
+      output.field("ifname", device.name, lead: "dev ", text: device.name + " ", colour: .interface)
+    }
+    output.field(
+      "dst",
+      remote.address.description,
+      lead: "dst ",
+      text: "\(remote.address) ",
+      colour: .address
+    )
     if remote.port != 0 {
       output.field("port", .number(Int64(remote.port)), text: "port \(remote.port) ")
     }

@@ -145,9 +145,10 @@ enum BridgeFDB {
     _ output: inout IpOutput
   ) {
     output.openObject()
-    output.field("mac", line.mac.description)
+    output.field("mac", line.mac.description, text: "\(line.mac) ", colour: .linkAddress)
     if !hidesDevice {
-      output.field("ifname", line.device.name, text: "dev \(line.device.name) ")
+      let name = line.device.name
+      output.field("ifname", name, lead: "dev ", text: name + " ", colour: .interface)
     }
     if let entry = line.entry {
       if entry.vlan != 0 {
@@ -280,7 +281,7 @@ enum BridgeFDB {
           flags = []
         } else {
           let value = word == "to" ? try arguments.value() : word
-          if text != nil { throw arguments.duplicate("to", value) }
+          if text != nil { throw arguments.garbage("to", value) }
           text = value
         }
       }
@@ -383,7 +384,7 @@ enum BridgeFDB {
         vlan: vlan,
         port: port,
         flags: flags,
-        replacing: change == .replace || (vlan != 0 && vlans.count > 1)
+        replacing: change != .add || (vlan != 0 && vlans.count > 1)
       )
     }
   }
@@ -403,7 +404,8 @@ enum BridgeFDB {
       case "dev", "brport":
         let name = try arguments.value()
         guard let found = context.namespace.devices[name] else {
-          return context.noBridgeDevice(name)
+          context.printError("Cannot find bridge device \"\(name)\"\n")
+          return 255
         }
         if word == "dev" { device = found } else { portDevice = found }
       case "vlan":

@@ -53,7 +53,8 @@ enum BridgeVLAN {
       }
     }
     var output = context.makeOutput()
-    output.text("port              vlan-id  \n")
+    let showsStatistics = context.options.statistics > 0
+    output.text("port              vlan-id\(showsStatistics ? "" : "  ")\n")
     for device in context.namespace.devices.all {
       if let only, only !== device { continue }
       let vlans: BridgeVLANs
@@ -167,6 +168,10 @@ enum BridgeVLAN {
     }
     guard let deviceName, let range else {
       context.printError("Device and VLAN ID are required arguments.\n")
+      return 255
+    }
+    if isPVID, range.count > 1 {
+      context.printError("pvid cannot be configured for a vlan range\n")
       return 255
     }
     guard let device = context.namespace.devices[deviceName] else {

@@ -81,8 +81,9 @@ struct DigCommand {
       case .success(let found):
         query.servers = found.addresses.compactMap(\.v4)
           .map { BindQuery.Server(name: server, address: $0) }
-      case .failure:
-        try await process.printError("dig: couldn't get address for '\(server)': failure\n")
+      case .failure(let error):
+        let why = error == .noName ? "not found" : "failure"
+        try await process.printError("dig: couldn't get address for '\(server)': \(why)\n")
         return 1
       }
     } else {

@@ -187,6 +187,13 @@ struct DigOptions {
       if !common.hasType { common.type = .ns }
       lookups = [common]
     }
+    // Whether answers are short and the command is shown, dig has only once.
+    let isShort = lookups.contains { $0.isShort }
+    let showsCommand = lookups.allSatisfy { $0.showsCommand }
+    for place in lookups.indices {
+      lookups[place].isShort = isShort
+      lookups[place].showsCommand = showsCommand
+    }
   }
 
   /// A type by its name; a transfer is none that is asked here.

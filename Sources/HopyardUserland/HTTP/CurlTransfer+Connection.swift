@@ -144,7 +144,7 @@ extension CurlTransfer {
       }
     }
     let milliseconds = (now - began) / 1_000_000
-    if let deadline, now >= deadline {
+    if let deadline, deadline - now <= 2_000_000 {
       let message = "Connection timed out after \(elapsed / 1_000_000) milliseconds"
       try await say(message)
       try await say("Closing connection \(number)")

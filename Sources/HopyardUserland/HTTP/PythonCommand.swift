@@ -282,6 +282,21 @@ final class DirectorySite {
     .joined()
   }
 
+  /// A name as part of an address: everything but letters, digits and `_.-~` in percent signs.
+  private static func quoted(_ name: String) -> String {
+    var text = ""
+    for byte in name.utf8 {
+      switch byte {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x5f, 0x2e, 0x2d, 0x7e, 0x2f:
+        text.append(Character(UnicodeScalar(byte)))
+      default:
+        let digits = String(byte, radix: 16, uppercase: true)
+        text += "%" + (digits.count == 1 ? "0" : "") + digits
+      }
+    }
+    return text
+  }
+
   private func listing(_ path: String, _ shown: String) -> HTTPResponse {
     let names = (try? process.userland.files.list(path, for: process)) ?? []
     let title = "Directory listing for \(Self.escaped(shown))"
@@ -301,7 +316,8 @@ final class DirectorySite {
     for name in names.sorted(by: { $0.lowercased() < $1.lowercased() }) {
       let isDirectory = process.userland.files.kind(path + "/" + name, for: process) == .directory
       let full = Self.escaped(name) + (isDirectory ? "/" : "")
-      body += "<li><a href=\"\(full)\">\(full)</a></li>\n"
+      let link = Self.quoted(name) + (isDirectory ? "/" : "")
+      body += "<li><a href=\"\(link)\">\(full)</a></li>\n"
     }
     body += "</ul>\n<hr>\n</body>\n</html>\n"
     return response(

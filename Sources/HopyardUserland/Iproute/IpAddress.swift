@@ -172,7 +172,12 @@ enum IpAddress {
       }
     }
     if change == .delete { return delete(request, device, context) }
-    guard let local = request.local else { return context.answer("Invalid argument") }
+    guard let local = request.local else {
+      // Without an address there is no family, and so nobody to ask.
+      return context.answer(
+        context.options.family == .inet ? "Invalid argument" : "Operation not supported"
+      )
+    }
     let length = request.peer?.length ?? local.length
     var address = InterfaceAddress<UInt32>(
       local: local.address.rawValue,

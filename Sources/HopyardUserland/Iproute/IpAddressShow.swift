@@ -71,15 +71,15 @@ enum IpAddressShow {
     if !options.isBrief {
       if options.isOneLine {
         output.field("index", .number(Int64(device.ifindex)), text: "\(device.ifindex): ")
-        output.field("dev", device.name, text: device.name)
+        output.field("dev", device.name, text: device.name, colour: .interface)
       }
       output.field("family", "inet", text: "    inet ")
     }
     let local = IPv4Address(rawValue: address.local).description
-    output.field("local", local, text: local)
+    output.field("local", local, text: local, colour: .address)
     if address.peer != address.local {
       let peer = IPv4Address(rawValue: address.peer).description
-      output.field("address", peer, text: " peer \(peer)")
+      output.field("address", peer, lead: " peer ", text: peer, colour: .address)
     }
     output.field(
       "prefixlen",
@@ -96,7 +96,7 @@ enum IpAddressShow {
     if options.isBrief { return }
     if let broadcast = address.broadcast {
       let text = IPv4Address(rawValue: broadcast).description
-      output.field("broadcast", text, text: "brd \(text) ")
+      output.field("broadcast", text, lead: "brd ", text: text + " ", colour: .address)
     }
     let scope = IprouteNames.text(address.scope, isNumeric: options.isNumeric)
     output.field("scope", scope, text: "scope \(scope) ")

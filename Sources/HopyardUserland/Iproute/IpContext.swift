@@ -23,7 +23,11 @@ final class IpContext {
 
   /// A new description of output, in the form that the options ask for.
   func makeOutput() -> IpOutput {
-    IpOutput(isJSON: options.isJSON, isPretty: options.isPretty)
+    IpOutput(
+      isJSON: options.isJSON,
+      isPretty: options.isPretty,
+      isColoured: options.isColoured && !options.isJSON
+    )
   }
 
   /// Writes to standard output.

@@ -152,6 +152,12 @@ enum IpLink {
     _ request: LinkRequest,
     _ context: IpContext
   ) throws(ProcessExit) -> Int32 {
+    if request.index != nil, request.place == nil {
+      context.printError(
+        "index can be used only when creating devices or when moving device to another netns.\n"
+      )
+      return 255
+    }
     var master: NetworkDevice?
     if case .device(let name) = request.master {
       guard let found = context.namespace.devices[name] else {

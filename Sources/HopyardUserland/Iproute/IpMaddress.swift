@@ -84,12 +84,19 @@ enum IpMaddress {
         .number(Int64(device.ifindex)),
         text: "\(device.ifindex):"
       )
-      output.field("ifname", device.name, text: "\t\(device.name)\n")
+      output.field("ifname", device.name, text: "\t\(device.name)", colour: .interface)
+      output.text("\n")
       output.openArray("maddr")
       if family == .unspecified || family == .packet {
         for entry in device.multicastAddresses {
           output.openObject()
-          output.field("link", entry.mac.description, text: "\tlink  \(entry.mac)")
+          output.field(
+            "link",
+            entry.mac.description,
+            lead: "\tlink  ",
+            text: "\(entry.mac)",
+            colour: .linkAddress
+          )
           if entry.users > 1 {
             output.field("users", .number(Int64(entry.users)), text: " users \(entry.users)")
           }
@@ -105,7 +112,9 @@ enum IpMaddress {
           output.field(
             "address",
             membership.group.description,
-            text: "\tinet  \(membership.group)"
+            lead: "\tinet  ",
+            text: "\(membership.group)",
+            colour: .address
           )
           if membership.users > 1 {
             output.field(

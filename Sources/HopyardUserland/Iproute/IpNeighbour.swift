@@ -256,20 +256,30 @@ enum IpNeighbour {
       output.field(
         "dst",
         entry.address.description,
-        text: LinkPrinter.padded(entry.address.description, 40)
+        text: LinkPrinter.padded(entry.address.description, 40),
+        colour: .address
       )
-      output.field("dev", name, text: LinkPrinter.padded(name, 17))
+      output.field("dev", name, text: LinkPrinter.padded(name, 17), colour: .interface)
       if let mac = entry.linkAddress {
-        output.field("lladdr", mac.description, text: mac.description)
+        output.field("lladdr", mac.description, text: mac.description, colour: .linkAddress)
       }
       output.text("\n")
       output.closeObject()
       return
     }
-    output.field("dst", entry.address.description)
-    if !hidesDevice { output.field("dev", name, text: "dev \(name) ") }
+    let address = entry.address.description
+    output.field("dst", address, text: address + " ", colour: .address)
+    if !hidesDevice {
+      output.field("dev", name, lead: "dev ", text: name + " ", colour: .interface)
+    }
     if let mac = entry.linkAddress {
-      output.field("lladdr", mac.description, text: "lladdr \(mac) ")
+      output.field(
+        "lladdr",
+        mac.description,
+        lead: "lladdr ",
+        text: "\(mac) ",
+        colour: .linkAddress
+      )
     }
     if entry.isRouter { output.field("router", .null, text: "router ") }
     if entry.isExternallyLearned { output.field("extern_learn", .null, text: "extern_learn ") }

@@ -28,7 +28,7 @@ enum IpNetns {
       return 255
     }
     if isVerb("add") { return try add(context, rest) }
-    if isVerb("set") { throw .refused("ip netns set is not modelled") }
+    if isVerb("set") { return try set(context, rest) }
     if isVerb("delete") { return delete(context, rest) }
     if isVerb("identify") { return identify(context, rest) }
     if isVerb("pids") { return pids(context, rest) }
@@ -42,7 +42,7 @@ enum IpNetns {
   /// Finds what is not modelled before anything runs.
   static func check(_ words: [String?], _ options: IpOptions) -> (index: Int, message: String)? {
     guard let first = words.first, let verb = first else { return nil }
-    for name in ["set", "monitor", "attach"] where IpOptions.matches(verb, name) && verb == name {
+    for name in ["monitor", "attach"] where IpOptions.matches(verb, name) && verb == name {
       return (0, "ip netns \(name) is not modelled")
     }
     return nil
@@ -87,7 +87,7 @@ enum IpNetns {
         output.field(
           "name",
           entry.namespace.name,
-          text: "(iproute2 netns name: \(entry.namespace.name)) "
+          text: "(iproute2 netns name: \(entry.namespace.name))"
         )
       }
       output.text("\n")
@@ -176,6 +176,43 @@ enum IpNetns {
     for process in context.process?.userland.running ?? []
     where process.namespace === namespace {
       context.print("\(process.pid)\n")
+    }
+    return 0
+  }
+
+  /// Gives a namespace the number by which this one shall know it.
+  private static func set(_ context: IpContext, _ words: [String]) throws(ProcessExit) -> Int32 {
+    guard let name = words.first else {
+      context.printError("No netns name specified\n")
+      return 1
+    }
+    guard words.count > 1 else {
+      context.printError("No nsid specified\n")
+      return 1
+    }
+    var number: Int?
+    if words[1] != "auto" {
+      guard let given = Int(words[1]), given >= 0, given <= Int32.max else {
+        let reason =
+          Int(words[1]) == nil ? "Invalid \"netnsid\" value" : "\"netnsid\" value should be >= 0"
+        context.printError("Error: argument \"\(words[1])\" is wrong: \(reason)\n")
+        return 255
+      }
+      number = given
+    }
+    guard let namespace = IpCommand.namespace(named: name, near: context.namespace) else {
+      context.printError("Cannot open network namespace \"\(name)\": No such file or directory\n")
+      return 1
+    }
+    guard context.namespace.knownIdentifier(of: namespace) == nil else {
+      return context.answer("", message: "Peer netns already has a nsid assigned")
+    }
+    guard let number else {
+      context.namespace.identifier(of: namespace)
+      return 0
+    }
+    guard context.namespace.setIdentifier(number, of: namespace) else {
+      return context.answer("", message: "The specified nsid is already used")
     }
     return 0
   }

@@ -150,12 +150,10 @@ enum IpNexthop {
       }
     }
     let found = context.namespace.routes.nexthops.filter { filter.accepts($0) }
-    var count = 0
-    for object in found where (try? context.namespace.deleteNexthop(object.id)) != nil {
-      count += 1
-    }
-    if count > 0 {
-      context.print("Flushed \(count) nexthops\n")
+    // A group that went with its last member counts as well.
+    for object in found { try? context.namespace.deleteNexthop(object.id) }
+    if !found.isEmpty {
+      context.print("Flushed \(found.count) nexthops\n")
     } else if context.options.statistics > 0 {
       context.print("Nothing to flush\n")
     }

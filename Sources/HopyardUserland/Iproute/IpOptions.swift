@@ -28,6 +28,10 @@ struct IpOptions: Sendable {
   var isNumeric = false
   /// `-h`.
   var isHuman = false
+  /// `-c`: parts of the text in colours.
+  var isColoured = false
+  /// `-iec`: units of 1024 for humans.
+  var isIEC = false
   /// `-all`.
   var isAll = false
   /// `-force`.
@@ -109,7 +113,7 @@ struct IpOptions: Sendable {
     } else if isOption("-human") || isOption("-human-readable") {
       isHuman = true
     } else if isOption("-iec") {
-      return .refused(index, "the option -iec is not modelled")
+      isIEC = true
     } else if isOption("-stats") || isOption("-statistics") {
       statistics += 1
     } else if isOption("-details") {
@@ -136,10 +140,8 @@ struct IpOptions: Sendable {
     } else if isOption("-rcvbuf") {
       if value() == nil { return .usage }
     } else if isColour(option) {
-      // Standard output is no terminal here, so that only `always` would colour it.
-      if option.hasSuffix("=always") || !option.contains("=") {
-        return .refused(index, "coloured output is not modelled")
-      }
+      // Standard output is no terminal here, so that `auto` does not colour it.
+      isColoured = option.hasSuffix("=always") || !option.contains("=")
     } else if isOption("-help") {
       return .usage
     } else if isOption("-netns") {

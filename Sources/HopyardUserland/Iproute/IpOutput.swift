@@ -6,13 +6,30 @@
 ///     output.json("uid", .number(0))          // only in JSON
 ///     output.closeObject()
 struct IpOutput {
+  /// What a part of the text is, of those that `-c` colours.
+  enum Colour: String {
+    case interface = "36"
+    case linkAddress = "33"
+    case address = "35"
+    case up = "32"
+    case down = "31"
+
+    /// The colour of an operational state.
+    static func state(_ name: String) -> Colour? {
+      name == "UP" ? .up : name == "DOWN" ? .down : nil
+    }
+  }
+
   /// Whether JSON is asked for.
   let isJSON: Bool
+  /// Whether text is coloured with escape sequences (`-c`).
+  let isColoured: Bool
   private var writer: JSONWriter
   private var plain = ""
 
-  init(isJSON: Bool, isPretty: Bool) {
+  init(isJSON: Bool, isPretty: Bool, isColoured: Bool = false) {
     self.isJSON = isJSON
+    self.isColoured = isColoured
     writer = JSONWriter(isPretty: isPretty)
     if isJSON { writer.openArray() }
   }
@@ -42,6 +59,23 @@ struct IpOutput {
   /// Prints a string property as text with a space behind it unless told otherwise, or as JSON.
   mutating func field(_ name: String, _ value: String, text: String? = nil) {
     field(name, .string(value), text: text ?? value + " ")
+  }
+
+  /// Prints a string property as coloured text behind a plain word, or as JSON.
+  mutating func field(
+    _ name: String,
+    _ value: String,
+    lead: String = "",
+    text: String,
+    colour: Colour?
+  ) {
+    field(name, .string(value), text: lead + painted(text, colour))
+  }
+
+  /// Text in a colour, where colours are asked for.
+  func painted(_ text: String, _ colour: Colour?) -> String {
+    guard isColoured, let colour else { return text }
+    return "\u{1b}[\(colour.rawValue)m\(text)\u{1b}[0m"
   }
 
   /// Prints a property that text does not show.

@@ -85,7 +85,9 @@ struct RouteQuery {
         context.printError(IpRouteText.usage)
         throw .status(255)
       }
-      guard let prefix = IproutePrefix(text) else { throw arguments.badPrefix(text) }
+      guard let prefix = IproutePrefix(text) else {
+        throw arguments.badPrefix(text, isInet: hasDestination)
+      }
       if prefix.hasLength, prefix.length != 32 {
         context.printError(
           "Warning: /\(prefix.length) as prefix is invalid, only /32 (or none) is supported.\n"
@@ -184,16 +186,17 @@ extension IpRoute {
   ) {
     let isInput = query.inputDevice != nil
     let entry = route.result.flatMap { tables.route($0.route) }
-    let lasting = context.namespace.learnedPath(to: IPv4Address(rawValue: route.destination))
+    let lasting = isInput ? nil : context.namespace.learnedPath(by: route)
     output.openObject()
     if route.type != .unicast || context.options.details > 0 {
       output.field("type", IprouteNames.text(route.type))
     }
     let asked = query.key.destination
-    output.field("dst", "\(IPv4Address(rawValue: asked))")
+    let destination = "\(IPv4Address(rawValue: asked))"
+    output.field("dst", destination, text: destination + " ", colour: .address)
     if query.key.source != 0 {
       let source = "\(IPv4Address(rawValue: query.key.source))"
-      output.field("from", source, text: "from \(source) ")
+      output.field("from", source, text: "from \(source) ", colour: .address)
     }
     if let tos = entry?.tos, tos != 0 { text.printTOS(tos, &output) }
     if let gateway = lasting?.gateway {
@@ -202,11 +205,11 @@ extension IpRoute {
       text.printGateway(route.gateway, &output)
     }
     let device = context.namespace.devices[route.ifindex]?.name ?? "if\(route.ifindex)"
-    output.field("dev", device, text: "dev \(device) ")
+    output.field("dev", device, lead: "dev ", text: device + " ", colour: .interface)
     text.printTable(route.table, &output)
     if !isInput, query.key.source != route.source {
       let source = "\(IPv4Address(rawValue: route.source))"
-      output.field("prefsrc", source, text: "src \(source) ")
+      output.field("prefsrc", source, lead: "src ", text: source + " ", colour: .address)
     }
     text.printFlags([], offloadFailed: route.type == .multicast, &output)
     if let result = route.result, let entry,
@@ -254,11 +257,9 @@ extension IpRoute {
     output.closeArray(text: flags.isEmpty ? "" : "> ")
     var metrics = route.type == .broadcast ? .none : entry?.metrics ?? .none
     if let lasting {
-      output.field(
-        "expires",
-        .number(lasting.secondsLeft),
-        text: "expires \(lasting.secondsLeft)sec "
-      )
+      if let left = lasting.secondsLeft {
+        output.field("expires", .number(left), text: "expires \(left)sec ")
+      }
       if lasting.mtu > 0 {
         metrics.mtu = UInt32(truncatingIfNeeded: lasting.mtu)
         if lasting.isMTULocked { metrics.lock |= 1 << 2 }
@@ -266,7 +267,7 @@ extension IpRoute {
     }
     text.printMetrics(metrics, &output)
     if let name = query.inputDevice {
-      output.field("iif", name, text: "iif \(name) ")
+      output.field("iif", name, lead: "iif ", text: name + " ", colour: .interface)
     }
   }
 }

@@ -119,7 +119,14 @@ enum IpRoute {
     var text = RouteText(context)
     text.omissions = filter.omissions
     let tables = context.namespace.routes
-    if filter.isCached || context.options.family == .inet6 {
+    if filter.isCached, context.options.family != .inet6 {
+      for path in context.namespace.learnedPaths where filter.accepts(path) {
+        text.print(path, to: &output)
+      }
+      context.print(output)
+      return 0
+    }
+    if context.options.family == .inet6 {
       context.print(output)
       return 0
     }

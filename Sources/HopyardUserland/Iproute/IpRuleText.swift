@@ -74,11 +74,12 @@ enum IpRuleText {
   ) {
     let text = "\(IPv4Address(rawValue: address))"
     if length == 32 {
-      output.field(name, text, text: "\(word) \(text) ")
+      output.field(name, text, lead: word + " ", text: text, colour: .address)
+      output.text(" ")
     } else if length > 0 {
       output.json(name, .string(text))
       output.json(name + "len", .number(Int64(length)))
-      output.text("\(word) \(text)/\(length) ")
+      output.text("\(word) \(output.painted(text, .address))/\(length) ")
     } else if always {
       output.field(name, "all", text: "\(word) all ")
     }
@@ -104,7 +105,8 @@ enum IpRuleText {
   ) {
     for (word, name) in [("iif", rule.inputDevice), ("oif", rule.outputDevice)] {
       guard let name else { continue }
-      output.field(word, name, text: "\(word) \(name) ")
+      output.field(word, name, lead: word + " ", text: name, colour: .interface)
+      output.text(" ")
       if context.namespace.routes.isDetached(name) {
         output.field(word + "_detached", .null, text: "[detached] ")
       }

@@ -152,11 +152,12 @@ struct LinkDetailsPrinter {
     let tag = vlan.vlanProtocol == 0x88a8 ? "802.1ad" : "802.1Q"
     output.field("protocol", tag, text: "protocol \(tag) ")
     output.field("id", .number(Int64(vlan.identifier)), text: "id \(vlan.identifier) ")
-    output.openArray("flags", text: "<")
+    let hasFlags = !vlan.shownFlags.isEmpty
+    output.openArray("flags", text: hasFlags ? "<" : "")
     for (index, name) in vlan.shownFlags.enumerated() {
       output.element(.string(name), text: index == 0 ? name : ",\(name)")
     }
-    output.closeArray(text: "> ")
+    output.closeArray(text: hasFlags ? "> " : "")
     let ingress = vlan.ingressPriorities.filter { $0.to != 0 }
       .map { (UInt64($0.from), UInt64($0.to)) }
     let egress = vlan.egressPriorities.filter { $0.to != 0 }

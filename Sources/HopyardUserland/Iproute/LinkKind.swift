@@ -69,8 +69,11 @@ enum LinkKind {
   }
 
   static func unknown(_ kind: String, _ word: String, _ context: IpContext) -> Failure {
-    context.printError("\(kind): unknown command \"\(word)\"?\n")
-    return .exit(.status(255))
+    let what = kind == "macvlan" ? "option" : "command"
+    context.printError("\(kind): unknown \(what) \"\(word)\"?\n")
+    guard let usage = LinkKindUsage.text(kind) else { return .exit(.status(255)) }
+    context.printError(usage)
+    return .exit(.status(1))
   }
 
   private static func makeVeth(

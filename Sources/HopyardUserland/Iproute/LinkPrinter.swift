@@ -61,7 +61,12 @@ struct LinkPrinter {
     case .here(let name, _): output.json("link", .string(name))
     case .elsewhere(let index, _, _): output.json("link_index", .number(Int64(index)))
     }
-    output.field("ifname", device.name, text: format(device.name + suffix(link)))
+    output.field(
+      "ifname",
+      device.name,
+      text: format(device.name + suffix(link)),
+      colour: .interface
+    )
   }
 
   static func flags(of device: NetworkDevice, _ link: Link) -> [String] {
@@ -100,10 +105,12 @@ struct LinkPrinter {
     output.field(
       "operstate",
       device.operationalState,
-      text: Self.padded(device.operationalState, 14) + " "
+      text: Self.padded(device.operationalState, 14) + " ",
+      colour: .state(device.operationalState)
     )
     guard isLink else { return }
-    output.field("address", Self.linkAddress(device))
+    let address = Self.linkAddress(device)
+    output.field("address", address, text: address + " ", colour: .linkAddress)
     Self.printFlags(Self.flags(of: device, link), &output)
   }
 
@@ -127,7 +134,8 @@ struct LinkPrinter {
     if let master = device.master {
       output.field("master", master.name, text: "master \(master.name) ")
     }
-    output.field("operstate", device.operationalState, text: "state \(device.operationalState) ")
+    let state = device.operationalState
+    output.field("operstate", state, lead: "state ", text: state + " ", colour: .state(state))
     if isLink { output.field("linkmode", "DEFAULT", text: "mode DEFAULT ") }
     let group = Self.groupName(device.group)
     output.field("group", group, text: "group \(group) ")
@@ -167,7 +175,8 @@ struct LinkPrinter {
       }
     output.field("link_type", type, text: "    link/\(type) ")
     guard device.isEthernet || device.isLoopback || device is IPIPDevice else { return }
-    output.field("address", Self.linkAddress(device), text: Self.linkAddress(device))
+    let address = Self.linkAddress(device)
+    output.field("address", address, text: address, colour: .linkAddress)
     if device.isPointToPoint {
       output.text(" peer ")
       output.json("link_pointtopoint", .bool(true))
@@ -176,7 +185,7 @@ struct LinkPrinter {
     }
     let broadcast =
       (device as? IPIPDevice)?.options.remote.description ?? device.broadcast.description
-    output.field("broadcast", broadcast, text: broadcast)
+    output.field("broadcast", broadcast, text: broadcast, colour: .linkAddress)
   }
 
   // MARK: Details
@@ -272,7 +281,7 @@ struct LinkStatisticsPrinter {
       }
       return text
     }
-    func numbers(_ values: [UInt64]) -> String { "    " + row(values.map(String.init), 0) }
+    func numbers(_ values: [UInt64]) -> String { "    " + row(values.map(shown), 0) }
     func head(_ title: String, _ names: [String]) -> String {
       "    \(title)" + row(names, title.count)
         + String(repeating: " ", count: widths[6])
@@ -287,7 +296,7 @@ struct LinkStatisticsPrinter {
     func errorNumbers(_ values: [UInt64]) -> String {
       var text = String(repeating: " ", count: 4 + widths[0] + 1)
       for (index, value) in values.dropFirst().enumerated() {
-        let digits = String(value)
+        let digits = shown(value)
         text += String(repeating: " ", count: max(0, widths[index + 1] - digits.count)) + digits
         text += " "
       }
@@ -310,5 +319,31 @@ struct LinkStatisticsPrinter {
         + errorNumbers(sentErrors)
     }
     output.text(text)
+  }
+
+  /// A number as it is, or for humans with three digits and a unit (`-h`).
+  private func shown(_ value: UInt64) -> String {
+    let base: UInt64 = options.isIEC ? 1024 : 1000
+    guard options.isHuman, value >= base else { return String(value) }
+    var units = Array("kMGTPE")[...]
+    var power = base
+    while value / base >= power, units.count > 1 {
+      power *= base
+      units = units.dropFirst()
+    }
+    var digits = 2
+    var limit: UInt64 = 10
+    while digits > 0, value / power >= limit {
+      limit *= 10
+      digits -= 1
+    }
+    let scale: UInt64 = digits == 2 ? 100 : digits == 1 ? 10 : 1
+    let scaled = UInt64((Double(value) / Double(power) * Double(scale)).rounded())
+    var text = String(scaled / scale)
+    if digits > 0 {
+      let fraction = String(scaled % scale)
+      text += "." + String(repeating: "0", count: digits - fraction.count) + fraction
+    }
+    return text + String(units.first ?? "k") + (options.isIEC ? "i" : "")
   }
 }

@@ -80,8 +80,6 @@ struct LinkRequest {
         "protodown_reason", "addrgenmode", "mode", "state", "link-netnsid", "parentdev",
         "gso_max_size", "gso_max_segs", "gro_max_size":
         throw .refused("ip link … \(word) is not modelled")
-      case "master": master = .device(try arguments.value())
-      case "nomaster": master = Master.none
       case "numtxqueues": transmitQueues = try count("numtxqueues", &arguments)
       case "numrxqueues": receiveQueues = try count("numrxqueues", &arguments)
       case "group":
@@ -98,7 +96,12 @@ struct LinkRequest {
         if word == "brd" { throw .refused("ip link … broadcast is not modelled") }
         try readQueueLength(&arguments)
       default:
-        if isWord("link") && word.count > 1 {
+        if isWord("master") {
+          // Any abbreviation will do, even one that is a device's name.
+          master = .device(try arguments.value())
+        } else if isWord("nomaster") {
+          master = Master.none
+        } else if isWord("link") && word.count > 1 {
           link = try arguments.value()
         } else if isWord("address") && word.count > 1 {
           try readAddress(&arguments, context)

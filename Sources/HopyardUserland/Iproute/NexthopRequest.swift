@@ -21,8 +21,9 @@ struct NexthopRequest {
         object.nexthop.ifindex = device.ifindex
         hasDevice = true
       case "via":
-        if arguments.current == "inet" { _ = arguments.next() }
-        object.nexthop.gateway = try arguments.address().rawValue
+        let isInet = arguments.current == "inet"
+        if isInet { _ = arguments.next() }
+        object.nexthop.gateway = try arguments.address(isInet: isInet).rawValue
       case "blackhole": object.isBlackhole = true
       case "fdb": object.isForwardingDatabase = true
       case "onlink": object.nexthop.flags.insert(.onlink)

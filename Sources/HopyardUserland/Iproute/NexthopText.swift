@@ -37,12 +37,12 @@ enum NexthopText {
     if object.isGroup { printGroup(object, &output) }
     if let gateway = object.nexthop.gateway {
       let text = "\(IPv4Address(rawValue: gateway))"
-      output.field("gateway", text, text: "via \(text) ")
+      output.field("gateway", text, lead: "via ", text: text + " ", colour: .address)
     }
     if object.nexthop.ifindex != 0 {
       let name =
         context.namespace.devices[object.nexthop.ifindex]?.name ?? "if\(object.nexthop.ifindex)"
-      output.field("dev", name, text: "dev \(name) ")
+      output.field("dev", name, lead: "dev ", text: name + " ", colour: .interface)
     }
     let scope = object.isGroup || object.isBlackhole ? .universe : object.nexthop.scope
     if scope != .universe || options.details > 0 {

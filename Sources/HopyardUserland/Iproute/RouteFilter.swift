@@ -181,6 +181,14 @@ struct RouteFilter {
     return true
   }
 
+  /// Whether a path of which something was learned is meant.
+  func accepts(_ path: KnownPath) -> Bool {
+    var route = Route<UInt32>(prefix: path.destination.rawValue, length: 32)
+    route.nexthops = [Nexthop(ifindex: path.ifindex, gateway: path.gateway?.rawValue)]
+    route.protocol = .unspecified
+    return accepts(route)
+  }
+
   /// What need not be printed because it was asked for.
   var omissions: RouteText.Omissions {
     RouteText.Omissions(

@@ -45,7 +45,13 @@ struct RouteText {
       let name = options.isNumeric ? String(type.rawValue) : IprouteNames.text(type)
       output.field("type", name)
     }
-    output.field("dst", Self.destination(route.prefix, route.length))
+    let destination = Self.destination(route.prefix, route.length)
+    output.field(
+      "dst",
+      destination,
+      text: destination + " ",
+      colour: destination == "default" ? nil : .address
+    )
     if route.nexthopID != 0 {
       output.field(
         "nhid",
@@ -57,10 +63,16 @@ struct RouteText {
     let single = route.nexthops.count == 1 ? route.nexthops[0] : nil
     if let gateway = single?.gateway, !omissions.gateway { printGateway(gateway, &output) }
     if let ifindex = single?.ifindex, ifindex != 0, !omissions.device {
-      output.field("dev", device(ifindex), text: "dev \(device(ifindex)) ")
+      output.field(
+        "dev",
+        device(ifindex),
+        lead: "dev ",
+        text: device(ifindex) + " ",
+        colour: .interface
+      )
     } else if route.nexthopID != 0, route.nexthops.isEmpty, !omissions.device {
       // A black hole object stands on `lo`.
-      output.field("dev", "lo", text: "dev lo ")
+      output.field("dev", "lo", lead: "dev ", text: "lo ", colour: .interface)
     }
     printTable(route.table, &output)
     if route.protocol != .boot || options.details > 0, !omissions.routeProtocol {
@@ -73,7 +85,7 @@ struct RouteText {
     }
     if let source = route.preferredSource, !omissions.source {
       let text = "\(IPv4Address(rawValue: source))"
-      output.field("prefsrc", text, text: "src \(text) ")
+      output.field("prefsrc", text, lead: "src ", text: text + " ", colour: .address)
     }
     if route.priority != 0, !omissions.metric {
       output.field("metric", .unsigned(UInt64(route.priority)), text: "metric \(route.priority) ")
@@ -98,7 +110,7 @@ struct RouteText {
 
   func printGateway(_ gateway: UInt32, _ output: inout IpOutput) {
     let text = "\(IPv4Address(rawValue: gateway))"
-    output.field("gateway", text, text: "via \(text) ")
+    output.field("gateway", text, lead: "via ", text: text + " ", colour: .address)
   }
 
   func printTable(_ table: UInt32, _ output: inout IpOutput) {
@@ -202,5 +214,45 @@ struct RouteText {
     var fraction = String(milliseconds % 1000 + 1000).dropFirst()
     while fraction.hasSuffix("0") { fraction = fraction.dropLast() }
     return fraction.isEmpty ? "\(whole)" : "\(whole).\(fraction)"
+  }
+}
+
+extension RouteText {
+  /// Prints a destination of which something was learned (`ip route show cache`).
+  func print(_ known: KnownPath, to output: inout IpOutput) {
+    output.openObject()
+    if options.details > 0 { output.field("type", IprouteNames.text(.unicast)) }
+    output.field(
+      "dst",
+      "\(known.destination)",
+      text: "\(known.destination) ",
+      colour: .address
+    )
+    if let gateway = known.gateway, !omissions.gateway { printGateway(gateway.rawValue, &output) }
+    if !omissions.device {
+      let name = namespace.devices[known.ifindex]?.name ?? "if\(known.ifindex)"
+      output.field("dev", name, lead: "dev ", text: name + " ", colour: .interface)
+    }
+    printFlags([], &output)
+    let isRedirected = known.path.gateway != nil
+    output.text("\(options.lineEnd)    cache ")
+    output.openArray("cache", text: isRedirected ? "<" : "")
+    if isRedirected { output.element(.string("redirected"), text: "redirected") }
+    output.closeArray(text: isRedirected ? "> " : "")
+    if let left = known.path.secondsLeft {
+      output.field("expires", .number(left), text: "expires \(left)sec ")
+    }
+    if options.statistics > 0 {
+      output.field("users", .number(1), text: "users 1 ")
+      output.field("age", .number(known.age), text: "age \(known.age)sec ")
+    }
+    if known.path.mtu > 0 {
+      var metrics = RouteMetrics.none
+      metrics.mtu = UInt32(truncatingIfNeeded: known.path.mtu)
+      if known.path.isMTULocked { metrics.lock |= 1 << 2 }
+      printMetrics(metrics, &output)
+    }
+    output.text("\n")
+    output.closeObject()
   }
 }

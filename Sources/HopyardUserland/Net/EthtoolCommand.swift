@@ -17,39 +17,47 @@ enum EthtoolCommand {
   static let command = Command(
     "ethtool",
     check: { check in
-      guard let first = check.texts.first, let option = first else { return }
-      guard ["-K", "--features", "--offload", "-i", "--driver"].contains(option) else {
-        if check.texts.count > 0 {
-          check.report(0, "ethtool \(option) is not modelled")
-        }
+      guard let first = check.texts.first, let option = first, option.hasPrefix("-") else {
         return
       }
-      if option == "-i" || option == "--driver" { return }
+      if EthtoolReport.names[option] != nil || option == "--version" || option == "--help" {
+        return
+      }
+      guard ["-K", "--features", "--offload"].contains(option) else {
+        check.report(0, "ethtool \(option) is not modelled")
+        return
+      }
       for (index, text) in check.texts.enumerated() where index > 2 && index % 2 == 1 {
         if text == "on" { check.report(index, "switching offloads on is not modelled") }
       }
     },
     run: { process, arguments async throws(ProcessExit) in
-      guard arguments.count > 1 else {
+      if arguments.first == "--version" {
+        try await process.print("ethtool version 6.1\n")
+        return 0
+      }
+      let isPlain = arguments.count == 1 && arguments[0].hasPrefix("-") == false
+      guard isPlain || arguments.count > 1 else {
         try await process.printError(
           "ethtool: bad command line argument(s)\nFor more information run ethtool -h\n"
         )
         return 1
       }
-      guard let device = process.namespace.devices[arguments[1]] else {
-        try await process.printError(
-          "netlink error: no device matches name (offset 24)\nnetlink error: No such device\n"
-        )
-        return 92
+      let report = isPlain ? EthtoolReport.settings : EthtoolReport.names[arguments[0]]
+      let name = isPlain ? arguments[0] : arguments[1]
+      guard let device = process.namespace.devices[name] else {
+        let answer = EthtoolReport.missing(report)
+        try await process.printError(answer.text)
+        return answer.status
       }
-      if arguments[0] == "-i" || arguments[0] == "--driver" {
-        try await process.print(
-          "driver: \(device.kind.isEmpty ? device.name : device.kind)\nversion: 1.0\n"
-            + "firmware-version: \nexpansion-rom-version: \nbus-info: \n"
-            + "supports-statistics: yes\nsupports-test: no\nsupports-eeprom-access: no\n"
-            + "supports-register-dump: no\nsupports-priv-flags: no\n"
-        )
-        return 0
+      if let report {
+        let answer = report.text(of: device)
+        if answer.status == 0 {
+          try await process.print(answer.text)
+        } else {
+          try await process.printError(answer.text)
+        }
+        return answer.status
       }
       var words = arguments.dropFirst(2)
       guard words.count > 1 else {

@@ -85,6 +85,8 @@ final class MtrCommand {
     defer { socket.close() }
     process.own(socket)
     socket.icmpFilter = ~(1 << 3 | 1 << 11 | 1 << 0)
+    // It makes the IP header itself, without the bit that forbids fragments.
+    socket.options.pathMTUDiscovery = .dont
     if let device = options["I"] {
       guard let found = process.namespace.devices[device] else {
         try await process.printError("mtr: invalid interface\n")
@@ -122,6 +124,8 @@ final class MtrCommand {
         try await process.sleep(nanoseconds: next - process.simulation.now)
       }
     }
+    // Late answers are waited for.
+    try await process.sleep(nanoseconds: .seconds(5))
     // Of the silent hops at the end one is shown.
     hops = Array(hops.prefix(reach))
     while hops.count > 1, hops[hops.count - 1].address == nil, hops[hops.count - 2].address == nil {

@@ -46,8 +46,19 @@ enum PingCommand {
     guard let host = parsed.operands.last else {
       throw try await fail(process, "usage error: Destination address required", 1)
     }
-    guard parsed.operands.count == 1 else {
-      throw .refused("ping: a route of several hosts is not modelled")
+    if parsed.operands.count > 1 {
+      guard options.timestamps == 3 else {
+        throw .refused("ping: a route of several hosts is not modelled")
+      }
+      guard parsed.operands.count <= 5 else {
+        throw try await fail(process, "too many intermediate hops")
+      }
+      for host in parsed.operands.dropLast() {
+        guard let address = process.resolve(host) else {
+          throw try await fail(process, "\(host): Name or service not known")
+        }
+        options.route.append(address)
+      }
     }
     if host.contains(":") { throw .refused("ping: IPv6 is not modelled") }
     options.host = host
@@ -125,6 +136,7 @@ enum PingCommand {
     socket.options.allowsBroadcast = options.pingsBroadcast
     socket.options.loopsMulticast = options.loopsMulticast
     socket.options.isOnLinkOnly = options.isOnLinkOnly
+    socket.options.ipOptions = options.ipOptions
     if let ttl = options.ttl {
       guard ttl > 0 else {
         throw try await fail(process, "cannot set unicast time-to-live: Invalid argument")
@@ -139,7 +151,7 @@ enum PingCommand {
     if options.device != nil || options.source != nil || options.keepsSource {
       line += "from \(source) \(options.device ?? ""): "
     }
-    line += "\(options.size)(\(options.size + 28)) bytes of data.\n"
+    line += "\(options.size)(\(options.size + 28 + options.ipOptions.count)) bytes of data.\n"
     try await process.print(line)
     let pinger = Pinger(process, socket, options, isMulticast: isMulticast)
     return try await pinger.run()

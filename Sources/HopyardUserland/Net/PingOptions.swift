@@ -35,10 +35,47 @@ struct PingOptions {
   var loopsMulticast = true
   var reportsOutstanding = false
   var keepsSource = false
+  /// `-R`.
+  var recordsRoute = false
+  /// The kind of `-T`: 0 times only, 1 with addresses, 3 for given addresses.
+  var timestamps: UInt8?
+  /// The hosts before the last one.
+  var route: [IPv4Address] = []
+
+  /// The IP options of the probes.
+  var ipOptions: [UInt8] {
+    if recordsRoute { return [1, 7, 39, 4] + [UInt8](repeating: 0, count: 36) }
+    guard let timestamps else { return [] }
+    if timestamps == 3 {
+      var bytes: [UInt8] = [68, UInt8(truncatingIfNeeded: 4 + route.count * 8), 5, 3]
+      for address in route {
+        for shift: UInt32 in [24, 16, 8, 0] {
+          bytes.append(UInt8(truncatingIfNeeded: address.rawValue >> shift))
+        }
+        bytes += [0, 0, 0, 0]
+      }
+      return bytes
+    }
+    let length: UInt8 = timestamps == 0 ? 40 : 36
+    return [68, length, 5, timestamps] + [UInt8](repeating: 0, count: Int(length) - 4)
+  }
+
+  private static var twoOptions: Failure {
+    Failure(message: "only one of -T or -R may be used", status: 2)
+  }
+
+  private static func timestampKind(_ text: String) throws(Failure) -> UInt8 {
+    switch text {
+    case "tsonly": 0
+    case "tsandaddr": 1
+    case "tsprespec": 3
+    default: throw Failure(message: "invalid timestamp type: \(text)", status: 2)
+    }
+  }
 
   static let specification = OptionSpecification(
-    "4aAbBc:dDe:fhi:I:l:Lm:M:nOp:qQ:rs:S:t:UvVw:W:",
-    refused: "6CF:N:RT:"
+    "4aAbBc:dDe:fhi:I:l:Lm:M:nOp:qQ:rRs:S:t:T:UvVw:W:",
+    refused: "6CF:N:"
   )
 
   /// An argument that ping does not take: its message and the exit status.
@@ -74,6 +111,12 @@ struct PingOptions {
       case "q": isQuiet = true
       case "Q": tos = try Self.typeOfService(value)
       case "r": isOnLinkOnly = true
+      case "R":
+        guard timestamps == nil else { throw Self.twoOptions }
+        recordsRoute = true
+      case "T":
+        guard !recordsRoute else { throw Self.twoOptions }
+        timestamps = try Self.timestampKind(value)
       case "s": size = Int(try Self.integer(value, 0...Int64(Int32.max)))
       case "t": ttl = UInt8(try Self.integer(value, 0...255))
       case "v": isVerbose = true
@@ -125,7 +168,6 @@ struct PingOptions {
     case "do": .do
     case "dont": .dont
     case "want": .want
-    case "probe": .probe
     default: throw Failure(message: "invalid -M argument: \(text)", status: 2)
     }
   }

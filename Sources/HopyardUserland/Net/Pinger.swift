@@ -33,6 +33,8 @@ final class Pinger {
   private var isExiting = false
   private var confirms = false
 
+  private var lastRoute: [IPv4Address] = []
+
   private var minimum = Int64.max
   private var maximum: Int64 = 0
   private var sum: Int64 = 0
@@ -372,7 +374,26 @@ final class Pinger {
       text += Self.wrongData(message, template, index)
     }
     if options.isAudible { text += "\u{7}" }
+    text += try await describeOptions(datagram.bytes)
     try await process.print(text + "\n")
+  }
+
+  /// What the IP options of an answer say.
+  private func describeOptions(_ packet: [UInt8]) async throws(ProcessExit) -> String {
+    var text = ""
+    for option in RecordedOption.options(of: packet) {
+      if case .route(let addresses) = option {
+        if addresses == lastRoute, !options.isFlood {
+          text += "\t(same route)"
+          continue
+        }
+        lastRoute = addresses
+      }
+      text += try await option.text { address async throws(ProcessExit) in
+        try await self.name(of: address)
+      }
+    }
+    return text
   }
 
   private static func wrongData(_ message: [UInt8], _ template: [UInt8], _ index: Int) -> String {

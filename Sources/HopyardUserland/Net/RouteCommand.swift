@@ -233,7 +233,7 @@ enum RouteCommand {
     do throws(RouteError) {
       if adds {
         route.type = request.isReject ? .unreachable : .unicast
-        route.scope = request.gateway != nil || request.isReject ? .universe : .link
+        route.scope = request.isReject ? .host : request.gateway != nil ? .universe : .link
         if !request.isReject { route.nexthops = [path] }
         try namespace.routes.insert(route, mode: .create)
       } else {

@@ -27,14 +27,15 @@ enum SocketStatisticsCommand {
         check.report(nil, "ss without -t, -u or -w is not modelled")
       }
       if parsed.has("r") || parsed.has("s") { check.report(nil, "ss -r and -s are not modelled") }
-      if SocketFilter(parsed.operands) == nil, let first = parsed.operandIndices.first {
-        check.report(first, "this filter of ss is not modelled")
-      }
     },
     run: { process, arguments async throws(ProcessExit) in
       let parsed = try await process.options(specification, arguments)
-      guard let filter = SocketFilter(parsed.operands) else {
-        throw .refused("ss: this filter is not modelled")
+      let filter: SocketFilter
+      do throws(SocketFilter.Mistake) {
+        filter = try SocketFilter(parsed.operands)
+      } catch {
+        try await process.printError(error.text)
+        return error.status
       }
       return try await show(process, parsed, filter)
     }
@@ -58,12 +59,16 @@ enum SocketStatisticsCommand {
     }
     let listens = parsed.has("l")
     let all = parsed.has("a")
+    let devices: DeviceTable = process.namespace.devices
     rows = rows.filter { row in
-      if let states = filter.states { return states.contains(row.state) && filter.matches(row) }
+      let device = devices[row.ifindex]?.name
+      if let states = filter.states {
+        return states.contains(row.state) && filter.matches(row, device: device)
+      }
       let isIdle = row.state == "LISTEN" || row.state == "UNCONN"
       let shown =
         all || (listens ? isIdle : !isIdle && !["TIME-WAIT", "SYN-RECV"].contains(row.state))
-      return shown && filter.matches(row)
+      return shown && filter.matches(row, device: device)
     }
     for index in rows.indices {
       rows[index].owner = parsed.has("p") ? rows[index].owner : ""
@@ -80,10 +85,12 @@ enum SocketStatisticsCommand {
       }
     }
     let kinds = ["u", "t", "w"].count { parsed.has($0) }
+    // Datagram sockets alone are shown in one state, connected, unless more is asked for.
+    let isOneState = !parsed.has("t") && !all && !listens
     let text = table(
       rows,
       showsKind: kinds > 1,
-      showsState: (filter.states?.count ?? 2) > 1,
+      showsState: (filter.states?.count ?? (isOneState ? 1 : 2)) > 1,
       showsHeader: !parsed.has("H"),
       isNumeric: parsed.has("n"),
       process.namespace
@@ -225,80 +232,5 @@ struct SocketRow {
     if isNumeric { return String(number) }
     if kind == "raw" { return IPProtocol(rawValue: UInt8(truncatingIfNeeded: number)).description }
     return ServiceNames.name(number, isUDP: kind == "udp") ?? String(number)
-  }
-}
-
-/// The words that choose sockets: `state NAME`, `sport = :80`, `dst 10.0.0.2`.
-struct SocketFilter {
-  private enum Term {
-    case port(isLocal: Bool, UInt16)
-    case address(isLocal: Bool, IPv4Prefix, UInt16?)
-  }
-
-  var states: Set<String>?
-  private var terms: [Term] = []
-
-  private static let stateNames: [String: Set<String>] = [
-    "established": ["ESTAB"], "syn-sent": ["SYN-SENT"], "syn-recv": ["SYN-RECV"],
-    "fin-wait-1": ["FIN-WAIT-1"], "fin-wait-2": ["FIN-WAIT-2"], "time-wait": ["TIME-WAIT"],
-    "closed": ["UNCONN"], "close-wait": ["CLOSE-WAIT"], "last-ack": ["LAST-ACK"],
-    "listening": ["LISTEN"], "listen": ["LISTEN"], "closing": ["CLOSING"],
-    "all": [
-      "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "UNCONN",
-      "CLOSE-WAIT", "LAST-ACK", "LISTEN", "CLOSING",
-    ],
-    "connected": [
-      "ESTAB", "SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSE-WAIT",
-      "LAST-ACK", "CLOSING",
-    ],
-  ]
-
-  /// Reads a filter; nil for what is not modelled.
-  init?(_ words: [String]) {
-    var tokens = words.flatMap { word in
-      word.split(separator: " ").map(String.init)
-    }[...]
-    while let word = tokens.popFirst() {
-      switch word {
-      case "(", ")", "and": continue
-      case "state":
-        guard let name = tokens.popFirst(), let found = Self.stateNames[name] else { return nil }
-        states = (states ?? []).union(found)
-      case "sport", "dport":
-        guard var value = tokens.popFirst() else { return nil }
-        if ["=", "==", "eq"].contains(value) {
-          guard let next = tokens.popFirst() else { return nil }
-          value = next
-        }
-        if value.hasPrefix("=") { value.removeFirst() }
-        if value.hasPrefix(":") { value.removeFirst() }
-        guard let port = UInt16(value) ?? ServiceNames.port(value) else { return nil }
-        terms.append(.port(isLocal: word == "sport", port))
-      case "src", "dst":
-        guard let value = tokens.popFirst() else { return nil }
-        let parts = value.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count <= 2 else { return nil }
-        var port: UInt16?
-        if parts.count == 2 {
-          guard let number = UInt16(parts[1]) ?? ServiceNames.port(parts[1]) else { return nil }
-          port = number
-        }
-        let text = parts[0].contains("/") ? parts[0] : parts[0] + "/32"
-        guard let prefix = IPv4Prefix(text) else { return nil }
-        terms.append(.address(isLocal: word == "src", prefix, port))
-      default: return nil
-      }
-    }
-  }
-
-  func matches(_ row: SocketRow) -> Bool {
-    terms.allSatisfy { term in
-      switch term {
-      case .port(let isLocal, let port): (isLocal ? row.localPort : row.remotePort) == port
-      case .address(let isLocal, let prefix, let port):
-        prefix.contains(isLocal ? row.localAddress : row.remoteAddress)
-          && (port == nil || (isLocal ? row.localPort : row.remotePort) == port)
-      }
-    }
   }
 }

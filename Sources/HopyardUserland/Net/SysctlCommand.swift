@@ -223,7 +223,7 @@ private struct SysctlRun {
       try await process.printError(
         "sysctl: cannot stat /proc/sys/\(path): No such file or directory\n"
       )
-      return ignores
+      return false
     }
     do {
       let file = try process.open(root + path, .write)

@@ -27,8 +27,8 @@ enum TcpdumpCommand {
       if parsed.has("y") || parsed.has("j") || parsed.has("COUNT") || parsed.has("P") {
         check.report(nil, "this option of tcpdump is not modelled")
       }
-      if parsed["i"] == "any", check.texts.contains("any") {
-        check.report(nil, "tcpdump on all interfaces at once is not modelled")
+      if parsed["i"] == "any", check.texts.contains("any"), parsed.has("w") || parsed.has("e") {
+        check.report(nil, "tcpdump -w or -e on all interfaces at once is not modelled")
       }
     },
     run: { process, arguments async throws(ProcessExit) in
@@ -49,6 +49,19 @@ private final class Tcpdump {
   private var previous: Instant?
   private var captured = 0
   private var limit: Int?
+  /// Interface and direction, where more than one interface is listened to.
+  private var origin = ""
+
+  /// How a packet came, as a cooked capture says it.
+  private static func direction(_ type: PacketType) -> String {
+    switch type {
+    case .outgoing: "Out"
+    case .broadcast: "B  "
+    case .multicast: "M  "
+    case .otherHost: "P  "
+    default: "In "
+    }
+  }
 
   init(_ process: Process, _ parsed: ParsedOptions) {
     self.process = process
@@ -96,11 +109,14 @@ private final class Tcpdump {
     } else {
       chosen = devices.all.first { $0.isUp && !$0.isLoopback } ?? devices.all.first { $0.isUp }
     }
-    guard let device = chosen else {
+    let hearsAll = parsed["i"] == "any"
+    guard let device = chosen ?? (hearsAll ? devices.all.first : nil) else {
       let name = parsed["i"] ?? ""
       throw try await fail("\(name): No such device exists\n(No such device exists)")
     }
-    guard device.isUp else { throw try await fail("\(device.name): That device is not up") }
+    guard device.isUp || hearsAll else {
+      throw try await fail("\(device.name): That device is not up")
+    }
     if parsed["i"] == nil { try await process.printError("") }
     let socket = process.namespace.sockets.makePacket()
     defer {
@@ -109,7 +125,7 @@ private final class Tcpdump {
     }
     process.own(socket)
     socket.options.receiveBuffer = 2 << 20
-    let isEthernet = device.isEthernet
+    let isEthernet = device.isEthernet || hearsAll
     switch parsed["Q"] {
     case "in": socket.hearsOutgoing = false
     case nil, "inout", "out": break
@@ -118,24 +134,33 @@ private final class Tcpdump {
     let onlyOutgoing = parsed["Q"] == "out"
     if let filter { socket.filter = { filter.matches($0) } }
     do {
-      try socket.bind(ifindex: device.ifindex)
+      try socket.bind(ifindex: hearsAll ? 0 : device.ifindex)
     } catch {
       throw try await fail("\(device.name): \(error.text)")
     }
-    let link = isEthernet ? "EN10MB (Ethernet)" : "RAW (Raw IP)"
+    let link =
+      hearsAll
+      ? "LINUX_SLL2 (Linux cooked v2)" : isEthernet ? "EN10MB (Ethernet)" : "RAW (Raw IP)"
+    let shownName = hearsAll ? "any" : device.name
+    if hearsAll {
+      if parsed.has("w") || parsed.has("e") {
+        throw .refused("tcpdump: -w and -e on all interfaces at once are not modelled")
+      }
+      try await process.printError("tcpdump: data link type LINUX_SLL2\n")
+    }
     if let path = parsed["w"] {
       try await openFile(path, isEthernet ? 1 : 101)
       try await process.printError(
-        "tcpdump: listening on \(device.name), link-type \(link), snapshot length 262144 bytes\n"
+        "tcpdump: listening on \(shownName), link-type \(link), snapshot length 262144 bytes\n"
       )
     } else if parsed.has("v") {
       try await process.printError(
-        "tcpdump: listening on \(device.name), link-type \(link), snapshot length 262144 bytes\n"
+        "tcpdump: listening on \(shownName), link-type \(link), snapshot length 262144 bytes\n"
       )
     } else {
       try await process.printError(
         "tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n"
-          + "listening on \(device.name), link-type \(link), snapshot length 262144 bytes\n"
+          + "listening on \(shownName), link-type \(link), snapshot length 262144 bytes\n"
       )
     }
     process.handledSignals = [.interrupt, .terminate, .hangup]
@@ -145,6 +170,10 @@ private final class Tcpdump {
       while let datagram = socket.receive() {
         if onlyOutgoing && datagram.packetType != .outgoing { continue }
         received += 1
+        if hearsAll {
+          let name = devices[datagram.ifindex]?.name ?? ""
+          origin = name.padded(5) + " " + Self.direction(datagram.packetType) + " "
+        }
         try await take(datagram.bytes, datagram.time, isEthernet: isEthernet)
         if let limit, captured >= limit { break listening }
       }
@@ -184,7 +213,7 @@ private final class Tcpdump {
   private func show(_ frame: [UInt8], _ time: Instant, isEthernet: Bool) async throws(ProcessExit) {
     var text = ""
     if parsed.has("#") { text += String(captured).leftPadded(5) + "  " }
-    text += stamp(time)
+    text += stamp(time) + origin
     text += isEthernet ? printer.ethernet(frame) : "IP " + printer.ip(frame[...])
     let payload = isEthernet ? frame.dropFirst(14) : frame[...]
     if parsed.has("X") {

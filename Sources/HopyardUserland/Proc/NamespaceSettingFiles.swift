@@ -82,20 +82,13 @@ enum NamespaceSettingFiles {
     }
   }
 
-  /// The file keeps the very number written, of which only zero matters.
+  /// The very number written is kept, of which only zero matters.
   private static func forwarding(_ namespace: NetworkNamespace) -> SystemSetting {
-    let key = "net/ipv4/ip_forward"
-    return .integer(
-      read: {
-        let isOn = namespace.settings.forwarding
-        if let kept = namespace.inertSettings[key].flatMap(Int64.init), (kept != 0) == isOn {
-          return kept
-        }
-        return isOn ? 1 : 0
-      },
+    .integer(
+      read: { Int64(namespace.setting(.forwarding, .all)) },
       write: { value throws(Errno) in
-        if namespace.settings.forwarding != (value != 0) { namespace.setForwarding(value != 0) }
-        namespace.inertSettings[key] = String(value)
+        guard let value = Int32(exactly: value) else { throw .invalidArgument }
+        if namespace.setting(.forwarding, .all) != value { namespace.setForwarding(value: value) }
       }
     )
   }

@@ -163,7 +163,7 @@ extension BridgeDevice {
     flags: FDBFlags,
     replacing: Bool
   ) throws(LinkError) {
-    guard mac.isValidForDevice else { throw LinkError(.invalidArgument) }
+    guard mac != .zero else { throw LinkError(.invalidArgument) }
     let now = simulation.now
     if let known = fdb.find(mac, vlan: vlan, now: now) {
       guard replacing else { throw LinkError(.fileExists) }
