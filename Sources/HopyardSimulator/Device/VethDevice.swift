@@ -26,6 +26,8 @@ public final class VethDevice: NetworkDevice {
       host: host
     )
     hasCarrier = false
+    // That it has no carrier counts as the first change.
+    statistics.carrierChanges = 1
   }
 
   override func transmit(_ packet: consuming Packet) -> TransmitResult {

@@ -122,6 +122,11 @@ enum BridgeMDB {
     guard let portDevice = namespace.devices[portName] else {
       return context.noBridgeDevice(portName)
     }
+    if let value = IPv4Address(group)?.rawValue, value >> 8 == 0xe0_0000 {
+      return context.bridgeAnswer(
+        LinkError(.invalidArgument, "IPv4 entry group address is local multicast")
+      )
+    }
     if group.contains(":") { throw .refused("IPv6 is not modelled") }
     guard let address = IPv4Address(group) else {
       context.printError("Invalid address \"\(group)\"\n")

@@ -55,8 +55,10 @@ struct DNSText {
   /// A question as a line.
   func line(_ question: DNSQuestion) -> String {
     var text = ";" + question.name.description
-    var column = text.utf8.count
+    // The semicolon does not count.
+    var column = text.utf8.count - 1
     if style.showsClass {
+      if style.showsTTL { Self.indent(&text, &column, to: 24) }
       Self.indent(&text, &column, to: style.showsTTL ? 32 : 24)
       text += question.dnsClass.description
       column += question.dnsClass.description.utf8.count

@@ -167,7 +167,6 @@ struct HostCommand {
         }
         return (1, nil)
       }
-      if reply.message.answers.isEmpty, index + 1 < names.count { continue }
       try await process.print(heading)
       if isVerbose {
         try await process.print(verbose(reply))

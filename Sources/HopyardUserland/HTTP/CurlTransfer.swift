@@ -93,10 +93,12 @@ final class CurlTransfer {
     var body = options.data
     if let file = options.uploadFile {
       guard let bytes = try? session.process.contents(of: file == "-" ? "/dev/stdin" : file) else {
-        try await session.process.printError(
-          "curl: Can't open '\(file)'!\n"
-            + "curl: try 'curl --help' or 'curl --manual' for more information\n"
-        )
+        try await attempt { () async throws(ProcessExit) in
+          try await session.process.printError(
+            "curl: Can't open '\(file)'!\n"
+              + "curl: try 'curl --help' or 'curl --manual' for more information\n"
+          )
+        }
         throw CurlFailure(code: 26, message: "Failed to open/read local data from file/application")
       }
       body = bytes

@@ -62,6 +62,10 @@ enum IpMaddress {
       context.printError("ioctl: Invalid argument\n")
       return 1
     }
+    if !adding, !device.multicastAddresses.contains(where: { $0.mac == address }) {
+      context.printError("ioctl: No such file or directory\n")
+      return 1
+    }
     context.namespace.changeMulticastFilter(of: device, address, adding: adding)
     return 0
   }
@@ -100,7 +104,7 @@ enum IpMaddress {
           if entry.users > 1 {
             output.field("users", .number(Int64(entry.users)), text: " users \(entry.users)")
           }
-          if entry.isStatic { output.field("static", .bool(true), text: " static") }
+          if entry.isStatic { output.field("features", .string("static"), text: " static") }
           output.text("\n")
           output.closeObject()
         }

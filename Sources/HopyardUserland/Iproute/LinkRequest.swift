@@ -98,7 +98,11 @@ struct LinkRequest {
       default:
         if isWord("master") {
           // Any abbreviation will do, even one that is a device's name.
-          master = .device(try arguments.value())
+          let name = try arguments.value()
+          guard creating || context.namespace.devices[name] != nil else {
+            throw arguments.wrong(name, "Device does not exist\n")
+          }
+          master = .device(name)
         } else if isWord("nomaster") {
           master = Master.none
         } else if isWord("link") && word.count > 1 {

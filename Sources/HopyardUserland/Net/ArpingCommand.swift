@@ -97,7 +97,10 @@ enum ArpingCommand {
     switch try await process.address(of: parsed.operands[0], .v4) {
     case .success(let found): target = found
     case .failure(let error):
-      throw try await fail(process, "\(parsed.operands[0]): \(error.text)")
+      // What could only be an address is looked up nowhere.
+      let isNumeric = parsed.operands[0].allSatisfy { $0.isNumber || $0 == "." }
+      let why = isNumeric ? ResolutionFailure.noName : error
+      throw try await fail(process, "\(parsed.operands[0]): \(why.text)")
     }
     probe.target = target
     if probe.source == .any, probe.isUnsolicited { probe.source = target }

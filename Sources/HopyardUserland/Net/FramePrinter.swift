@@ -149,7 +149,8 @@ final class FramePrinter {
     let source = host(Self.long(bytes, 12))
     let destination = host(Self.long(bytes, 16))
     if offset > 0 {
-      let name = Self.protocolWord(ipProtocol) ?? "ip-proto-\(ipProtocol)"
+      let name =
+        (isNumeric ? nil : Self.protocolWord(ipProtocol)) ?? "ip-proto-\(ipProtocol)"
       return text + "\(source) > \(destination): \(name)"
     }
     switch ipProtocol {
@@ -163,11 +164,12 @@ final class FramePrinter {
       var line = "\(source).\(port(ports.0, isUDP: true)) > "
       line += "\(destination).\(port(ports.1, isUDP: true)): "
       if verbosity > 0 && !isQuiet {
-        line += Self.udpSum(payload, bytes, isFragment: fragment & 0x2000 != 0)
+        if verbosity > 1 { line += Self.udpSum(payload, bytes, isFragment: fragment & 0x2000 != 0) }
       }
       return text + line + "UDP, length \(max(0, Int(Self.word(payload, 4)) - 8))"
     default:
-      let name = Self.protocolWord(ipProtocol) ?? "ip-proto-\(ipProtocol)"
+      let name =
+        (isNumeric ? nil : Self.protocolWord(ipProtocol)) ?? "ip-proto-\(ipProtocol)"
       return text + "\(source) > \(destination):  \(name) \(payload.count)"
     }
   }

@@ -66,7 +66,6 @@ struct IperfClient {
     connection.source = options["B"].flatMap { IPv4Address($0) }
     let timeout = options["connect-timeout"].flatMap { Int64($0) }.map { Int64.milliseconds($0) }
     do throws(SocketError) {
-      if !isQuiet { await note("Connecting to host \(host), port \(port)\n") }
       let stream = try await TCPStream.connect(
         process.program,
         to: address,
@@ -75,13 +74,15 @@ struct IperfClient {
         options: connection
       )
       defer { stream.close() }
+      if !isQuiet { await note("Connecting to host \(host), port \(port)\n") }
       return try await talk(IperfControl(stream: stream), plan, address, connection)
     } catch {
       if error == .interrupted {
         try process.takeInterruption()
         return 1
       }
-      throw try await fail("unable to connect to server: \(error.text)")
+      let why = error == .inProgress ? SocketError.timedOut : error
+      throw try await fail("unable to connect to server: \(why.text)")
     }
   }
 

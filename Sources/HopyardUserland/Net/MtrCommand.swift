@@ -106,7 +106,7 @@ final class MtrCommand {
     hops = (first...maximum).map { _ in Hop() }
     var reach = hops.count
     var sequence: UInt16 = 33_000
-    for _ in 0..<cycles {
+    for cycle in 0..<cycles {
       let begin = process.simulation.now
       var silent = 0
       var position = 0
@@ -118,6 +118,11 @@ final class MtrCommand {
         // Behind so many silent hops nothing more is looked for.
         if silent >= 5, position + 1 < reach { reach = position + 1 }
         position += 1
+      }
+      if cycle == 0, reach < hops.count {
+        // That the end was reached it sees only after the next probe.
+        _ = try await probe(socket, reach, sequence)
+        sequence &+= 1
       }
       let next = begin + Int64(interval * 1e9)
       if process.simulation.now < next {

@@ -168,7 +168,6 @@ enum PingCommand {
     probe.options.boundIfindex = ifindex
     probe.options.tos = options.tos
     probe.options.mark = options.mark ?? 0
-    probe.options.isOnLinkOnly = options.isOnLinkOnly
     do {
       try probe.connect(to: options.destination, port: 1025)
     } catch {

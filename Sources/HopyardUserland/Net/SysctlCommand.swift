@@ -168,6 +168,9 @@ private struct SysctlRun {
       for name in names.sorted() {
         let below = path.isEmpty ? name : path + "/" + name
         if ["net/ipv4/route/flush", "net/ipv6/route/flush"].contains(below) { continue }
+        // A directory of another family may be listed without being there.
+        let kind = process.kind(of: root + below)
+        guard kind == .file || kind == .directory else { continue }
         if try await !show(below) { return false }
       }
       return true

@@ -93,7 +93,10 @@ private final class Tcpdump {
         ? nil
         : try CaptureFilter(parsed.operands.joined(separator: " "), linkType: .ethernet)
     } catch {
-      throw try await fail("can't parse filter expression: \(error.reason)")
+      let lead = "can't parse filter expression: "
+      let reason =
+        error.reason.hasPrefix(lead) ? String(error.reason.dropFirst(lead.count)) : error.reason
+      throw try await fail(lead + reason)
     }
     if let path = parsed["r"] { return try await read(path, filter) }
     return try await listen(filter)

@@ -203,14 +203,16 @@ private final class RouteTrace {
       let hop = index / plan.queries * plan.queries
       for other in hop..<(hop + plan.queries) {
         if let trip = trip(probes[other]) {
-          return min(plan.wait, Int64(Double(trip) * plan.hereFactor))
+          return min(plan.wait, max(1_000_000, Int64(Double(trip) * plan.hereFactor)))
         }
       }
     }
     if plan.nearFactor > 0 {
       for other in probes[(index + 1)...] {
         if other.sent == nil { break }
-        if let trip = trip(other) { return min(plan.wait, Int64(Double(trip) * plan.nearFactor)) }
+        if let trip = trip(other) {
+          return min(plan.wait, max(1_000_000, Int64(Double(trip) * plan.nearFactor)))
+        }
       }
     }
     return plan.wait

@@ -8,7 +8,7 @@ final class NetworkInformationTree: VirtualTree {
     "snmp": { NetworkCounters.text(NetworkCounters.basic($0), $0) },
     "snmp6": { _ in NetworkCounters.text6() },
     "netstat": { NetworkCounters.text(NetworkCounters.extended, $0) },
-    "sockstat": sockstat,
+    "sockstat": sockstat, "igmp": igmp, "udp": udp,
   ]
 
   func read(_ path: String, for process: Process) throws(Errno) -> [UInt8] {
@@ -103,5 +103,48 @@ final class NetworkInformationTree: VirtualTree {
       FRAG: inuse 0 memory 0
 
       """
+  }
+
+  private static func hexadecimal(_ address: UInt32) -> String {
+    DecimalText.hexadecimal(UInt64(address.byteSwapped), 8).uppercased()
+  }
+
+  /// The groups that are joined, by device, the last one first.
+  private static func igmp(_ namespace: NetworkNamespace) -> String {
+    var text = "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n"
+    for device in namespace.devices.all {
+      var groups = device.inet.groups.reversed().map { ($0.group.rawValue, $0.users) }
+      if device.isUp { groups.append((0xe000_0001, 1)) }
+      if device.listensForSnoopers { groups.append((0xe000_006a, 1)) }
+      guard !groups.isEmpty else { continue }
+      text += "\(device.ifindex)\t\(device.name.padded(10)): "
+      text += String(groups.count).leftPadded(5) + "      V3\n"
+      for (group, users) in groups {
+        text += "\t\t\t\t\(hexadecimal(group)) \(String(users).leftPadded(5)) 0:00000000\t\t0\n"
+      }
+    }
+    return text
+  }
+
+  /// The UDP sockets; the slot and the addresses in memory are not told.
+  private static func udp(_ namespace: NetworkNamespace) -> String {
+    var text = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt"
+    text += "   uid  timeout inode ref pointer drops            \n"
+    let sockets = namespace.sockets.all.compactMap { $0 as? UDPSocket }
+    for socket in sockets where socket.localPort != 0 {
+      func end(_ address: IPv4Address, _ port: UInt16) -> String {
+        "\(hexadecimal(address.rawValue)):"
+          + DecimalText.hexadecimal(UInt64(port), 4).uppercased()
+      }
+      var line = String(Int(socket.localPort)).leftPadded(5)
+      line += ": \(end(socket.localAddress, socket.localPort)) "
+      line += "\(end(socket.remoteAddress, socket.remotePort)) "
+      line += socket.isConnected ? "01" : "07"
+      line += " 00000000:"
+      line += DecimalText.hexadecimal(UInt64(socket.queuedBytes), 8).uppercased()
+      line += " 00:00000000 00000000 \(String(socket.uid).leftPadded(5))        0 0 2 0 0"
+      text += line.padded(127) + "\n"
+    }
+    return text
   }
 }
