@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test func refusesWhatIsNotModelled() {
-    #expect(problems(in: "ping -R 10.0.0.1") == ["test.lab:1:6: the option -R is not modelled"])
+    #expect(problems(in: "ping -F 1 10.0.0.1") == ["test.lab:1:6: the option -F is not modelled"])
   }
 }
 

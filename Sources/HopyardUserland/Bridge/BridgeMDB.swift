@@ -146,6 +146,11 @@ enum BridgeMDB {
         )
       )
     }
+    if adding, bridge[.multicastSnooping] == 0 {
+      return context.bridgeAnswer(
+        LinkError(.invalidArgument, "bridge: Bridge's multicast processing is disabled")
+      )
+    }
     if adding && !isPermanent && port.state == .disabled {
       return context.bridgeAnswer(
         LinkError(

@@ -290,9 +290,11 @@ enum IpNeighbour {
       output.json("updated", .number(entry.updated))
       output.field("probes", .number(Int64(entry.probes)), text: "probes \(entry.probes) ")
     }
-    output.openArray("state")
-    output.element(.string(entry.state.name), text: "\(entry.state.name) ")
-    output.closeArray()
+    if entry.state != .none {
+      output.openArray("state")
+      output.element(.string(entry.state.name), text: "\(entry.state.name) ")
+      output.closeArray()
+    }
     if entry.origin != 0 {
       let text = IprouteNames.text(
         RouteProtocol(rawValue: entry.origin),
