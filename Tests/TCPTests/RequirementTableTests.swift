@@ -42,6 +42,6 @@ import Testing
         }
       }
     }
-    #expect(named > 60)
+    #expect(named >= 48)
   }
 }
