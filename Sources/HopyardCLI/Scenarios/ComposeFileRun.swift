@@ -62,7 +62,9 @@ struct ComposeFileRun {
 
   static func directory(of path: String) -> String {
     // In the current directory, whose name is then the project's.
-    guard let slash = path.lastIndex(of: "/") else { return FileManager.default.currentDirectoryPath }
+    guard let slash = path.lastIndex(of: "/") else {
+      return FileManager.default.currentDirectoryPath
+    }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 }

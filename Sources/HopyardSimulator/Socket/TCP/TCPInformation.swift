@@ -48,9 +48,11 @@ public struct TCPInformation: Sendable {
   public var options: Int
   /// The window scales, of what this end sends and of what it receives.
   public var scales: (send: Int, receive: Int)
-  /// How long ago data was sent and received, and an acknowledgement received; in milliseconds.
+  /// How long ago data was sent, in milliseconds.
   public var lastDataSent: Int64
+  /// How long ago data was received, in milliseconds.
   public var lastDataReceived: Int64
+  /// How long ago an acknowledgement was received, in milliseconds.
   public var lastAckReceived: Int64
   /// The path MTU.
   public var pathMTU: Int
@@ -60,28 +62,39 @@ public struct TCPInformation: Sendable {
   public var ackTimeout: Int64
   /// The largest window to offer at present.
   public var receiveThreshold: Int
-  /// The receiver's measurement of the round-trip time, and what it tunes its buffer by.
+  /// The receiver's measurement of the round-trip time.
   public var receiveRoundTrip: Int64
+  /// The bytes by which the receiver tunes its buffer.
   public var receiveSpace: Int
   /// The rate in bytes each second at which segments would be spread.
   public var pacingRate: Int64
-  /// How long something waited to be sent or acknowledged, and of that how long for the peer's
-  /// window and for room in the send buffer; in microseconds.
+  /// How long something waited to be sent or acknowledged, in microseconds.
   public var busyTime: Int64
+  /// How much of the busy time was spent waiting for the peer's window, in microseconds.
   public var windowLimitedTime: Int64
+  /// How much of the busy time was spent waiting for room in the send buffer, in microseconds.
   public var bufferLimitedTime: Int64
-  /// Segments and bytes, all and those with data, sent and received.
+  /// Segments sent.
   public var segmentsOut: UInt64
+  /// Segments received.
   public var segmentsIn: UInt64
+  /// Segments sent with data.
   public var dataSegmentsOut: UInt64
+  /// Segments received with data.
   public var dataSegmentsIn: UInt64
+  /// Bytes of data sent, those sent again included.
   public var bytesSent: UInt64
+  /// Bytes of data sent again.
   public var bytesRetransmitted: UInt64
+  /// Bytes that the peer acknowledged.
   public var bytesAcknowledged: UInt64
+  /// Bytes received in order.
   public var bytesReceived: UInt64
-  /// D-SACK blocks that came, reorderings seen, and segments received out of order.
+  /// D-SACK blocks that came.
   public var duplicates: Int
+  /// Reorderings seen.
   public var reorderingsSeen: Int
+  /// Segments received out of order.
   public var outOfOrder: Int
   /// The congestion control.
   public var congestionControl: CongestionAlgorithm
@@ -98,6 +111,7 @@ public struct TCPInformation: Sendable {
       case probe = "persist"
     }
 
+    /// What it waits for.
     public var kind: Kind
     /// How many milliseconds are left.
     public var left: Int64
