@@ -53,7 +53,7 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "Print each packet's journey as JSON lines in place of the commands' output.")
   var json = false
 
-  @Flag(help: "Bring a compose file up without trying its ports and names.")
+  @Flag(help: "Bring a compose file or manifests up without trying ports and names.")
   var noProbes = false
 
   func run() throws {
@@ -72,7 +72,7 @@ struct RunCommand: ParsableCommand {
   }
 
   private var manifestsRun: ManifestsRun {
-    ManifestsRun(seed: lab.seed, pcap: pcap, pcapng: pcapng, json: json)
+    ManifestsRun(seed: lab.seed, pcap: pcap, pcapng: pcapng, json: json, probes: !noProbes)
   }
 
   private var scenarioRun: ScenarioRun {

@@ -151,17 +151,29 @@ final class ClusterPart: NetworkPart {
     }
   }
 
-  func probeTargets(outside: NetworkPlace?) -> [ProbeTarget] {
-    func targets(_ list: [Cluster.ProbeTarget], _ from: NetworkPlace) -> [ProbeTarget] {
-      list.map {
+  func probeTargets(
+    outside: NetworkPlace?,
+    limit: Int
+  ) -> (first: [ProbeTarget], count: Int) {
+    var first: [ProbeTarget] = []
+    var count = 0
+    func add(_ list: [Cluster.ProbeTarget], _ from: @autoclosure () -> NetworkPlace) {
+      count += list.count
+      guard first.count < limit, !list.isEmpty else { return }
+      let from = from()
+      first += list.prefix(limit - first.count).map {
         ProbeTarget(from: from, host: $0.host, port: $0.port, ipProtocol: $0.ipProtocol)
       }
     }
-    var all = outside.map { targets(cluster.publishedTargets, $0) } ?? []
+    if let outside { add(cluster.publishedTargets, outside) }
+    // All pods of a namespace know the services by the same names.
+    var services: [String: [Cluster.ProbeTarget]] = [:]
     for pod in cluster.pods where pod.namespace != "kube-system" {
-      all += targets(cluster.serviceTargets(from: pod.namespace), make(pod))
+      let list = services[pod.namespace] ?? cluster.serviceTargets(from: pod.namespace)
+      services[pod.namespace] = list
+      add(list, make(pod))
     }
-    return all
+    return (first, count)
   }
 
   var complaints: [String] { cluster.complaints }

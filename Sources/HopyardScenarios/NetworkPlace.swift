@@ -75,14 +75,19 @@ public protocol NetworkPart: AnyObject {
   var isReady: Bool { get }
   /// The flows to try where nothing says what to expect: what is published, from a machine outside,
   /// and every service name from every container.
-  func probeTargets(outside: NetworkPlace?) -> [ProbeTarget]
+  ///
+  /// Of many only the first are given, as many as `limit`, with how many there are in all.
+  func probeTargets(outside: NetworkPlace?, limit: Int) -> (first: [ProbeTarget], count: Int)
 }
 
 extension NetworkPart {
   /// Nothing is missing.
   public var complaints: [String] { [] }
   /// Nothing to try.
-  public func probeTargets(outside: NetworkPlace?) -> [ProbeTarget] { [] }
+  public func probeTargets(
+    outside: NetworkPlace?,
+    limit: Int
+  ) -> (first: [ProbeTarget], count: Int) { ([], 0) }
 }
 
 /// The places of this module, which are others than the endpoints of Docker's networks.

@@ -19,6 +19,8 @@ public struct ProbeReport: Sendable {
 
   /// The flows in the order in which they were tried.
   public var probes: [Probe] = []
+  /// How many more flows there are, which were not tried because there are so many.
+  public var untried = 0
 
   /// The report as JSON: `{"probes":[{"from","to","port","proto","result"}]}`.
   public var json: String {
@@ -40,15 +42,20 @@ public struct ProbeReport: Sendable {
 
 extension Network {
   /// The most flows that are tried.
-  private static let probeLimit = 20_000
+  private static let probeLimit = 5_000
 
   /// Tries what is published from the machine `client`, and every service name from every
   /// container and pod.
   public func probe() -> ProbeReport {
     var report = ProbeReport()
     let client = endpoint("client")
-    for target in parts.flatMap({ $0.probeTargets(outside: client) }).prefix(Self.probeLimit)
-    where target.ipProtocol == .tcp || target.ipProtocol == .udp {
+    var targets: [ProbeTarget] = []
+    for part in parts {
+      let found = part.probeTargets(outside: client, limit: Self.probeLimit - targets.count)
+      targets += found.first
+      report.untried += found.count - found.first.count
+    }
+    for target in targets where target.ipProtocol == .tcp || target.ipProtocol == .udp {
       let kind = target.ipProtocol == .udp ? "udp" : "tcp"
       let result = quickFlow(
         from: target.from,

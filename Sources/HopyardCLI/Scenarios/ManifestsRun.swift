@@ -7,8 +7,10 @@ struct ManifestsRun {
   var pcap: String?
   var pcapng: String?
   var json = false
+  var probes = true
 
-  /// Waits until all is ready, then tries what is published and every service name.
+  /// Waits until all is ready, then tries what is published and every service name, unless that
+  /// is not wanted.
   func run(_ path: String) throws {
     var sinks: [any CaptureSink] = []
     if let pcap { sinks.append(PcapDirectoryTap(directory: pcap)) }
@@ -25,8 +27,16 @@ struct ManifestsRun {
       defer { network.close() }
       for assumption in network.assumptions { Standard.error("assumed: \(assumption)\n") }
       for complaint in network.complaints { Standard.error("\(path): \(complaint)\n") }
-      let report = network.probe()
-      Standard.output(json ? report.json + "\n" : report.text)
+      if probes {
+        let report = network.probe()
+        Standard.output(json ? report.json + "\n" : report.text)
+        if report.untried > 0 {
+          let tried = report.probes.count
+          Standard.error(
+            "\(path): tried the first \(tried) flows; \(report.untried) more were left out\n"
+          )
+        }
+      }
       network.simulation.tap = nil
     } catch {
       Standard.error("\(error)\n")
