@@ -50,8 +50,12 @@ public final class DeviceTable {
     } else {
       byLargeIndex[device.ifindex] = device
     }
-    let at = all.firstIndex { $0.ifindex > device.ifindex } ?? all.count
-    all.insert(device, at: at)
+    if let last = all.last, last.ifindex > device.ifindex {
+      let at = all.firstIndex { $0.ifindex > device.ifindex } ?? all.count
+      all.insert(device, at: at)
+    } else {
+      all.append(device)
+    }
   }
 
   func remove(_ device: NetworkDevice) {

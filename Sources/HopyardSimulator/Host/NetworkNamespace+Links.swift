@@ -249,9 +249,13 @@ extension NetworkNamespace {
   @discardableResult
   public func identifier(of other: NetworkNamespace) -> Int {
     if let known = knownIdentifier(of: other) { return known }
-    let taken = Set(namespaceIdentifiers.values)
-    var number = 0
-    while taken.contains(number) { number += 1 }
+    var number = firstFreeIdentifier
+    if number <= lastIdentifier {
+      let taken = Set(namespaceIdentifiers.values)
+      while taken.contains(number) { number += 1 }
+    }
+    firstFreeIdentifier = number + 1
+    lastIdentifier = max(lastIdentifier, number)
     namespaceIdentifiers[ObjectIdentifier(other)] = number
     return number
   }
@@ -259,6 +263,7 @@ extension NetworkNamespace {
   /// Chooses the number by which this namespace shall know another one; false if it is taken.
   public func setIdentifier(_ number: Int, of other: NetworkNamespace) -> Bool {
     guard !namespaceIdentifiers.values.contains(number) else { return false }
+    lastIdentifier = max(lastIdentifier, number)
     namespaceIdentifiers[ObjectIdentifier(other)] = number
     return true
   }
@@ -270,7 +275,9 @@ extension NetworkNamespace {
 
   /// Forgets the number of a namespace that was removed.
   func forgetIdentifier(of other: NetworkNamespace) {
-    namespaceIdentifiers.removeValue(forKey: ObjectIdentifier(other))
+    if let number = namespaceIdentifiers.removeValue(forKey: ObjectIdentifier(other)) {
+      firstFreeIdentifier = min(firstFreeIdentifier, number)
+    }
   }
 
   /// The kernel tells of a device whose other half is elsewhere, and gives that place a number.

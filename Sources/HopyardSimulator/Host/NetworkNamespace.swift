@@ -28,6 +28,9 @@ public final class NetworkNamespace {
   @exclusivity(unchecked) public private(set) var callsIPTablesOnBridges = true
   /// The numbers by which this namespace knows others.
   var namespaceIdentifiers: [ObjectIdentifier: Int] = [:]
+  /// No number below this one is free, and none above the last one is taken.
+  var firstFreeIdentifier = 0
+  var lastIdentifier = -1
   /// It was removed.
   public private(set) var isGone = false
 
